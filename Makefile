@@ -1,0 +1,33 @@
+# Every path is relative: the checkout may lie under a path with spaces.
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap run test check format lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+bootstrap: ## Install everything into .venv (the other targets do it by themselves)
+	@sh scripts/bootstrap
+
+run: bootstrap ## Run the whole platform on this machine; ARGS="--port-base 18000" passes options
+	@exec .venv/bin/paysaga dev $(ARGS)
+
+test: bootstrap ## Run the tests; ARGS="-k refund" passes options to pytest
+	@exec .venv/bin/python -m pytest $(ARGS)
+
+check: bootstrap ## Check format, style, types and import contracts
+	.venv/bin/python -m ruff format --check
+	.venv/bin/python -m ruff check
+	.venv/bin/python -m mypy
+	.venv/bin/lint-imports
+
+format: bootstrap ## Format the code and sort its imports
+	.venv/bin/python -m ruff check --select I --fix
+	.venv/bin/python -m ruff format
+
+lock: ## Choose the newest allowed versions of all dependencies and write requirements.lock
+	@sh scripts/bootstrap uv pip compile pyproject.toml --quiet --universal --generate-hashes --group dev \
+		--python-version 3.11 --no-header --no-emit-index-url --upgrade --output-file requirements.lock
+
+clean: ## Remove what the tools made: .venv and caches; the data in .paysaga stays
+	rm -rf .venv .bootstrap .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	find . -name __pycache__ -not -path './.paysaga/*' -prune -exec rm -rf {} +

@@ -1,0 +1,143 @@
+"""HTTP to addresses that tenants chose: only public ones are ever connected to.
+
+A name is resolved once, all its addresses are judged, and the connection goes to a judged address; there is
+no second look-up that could answer differently. TLS and the Host header keep the name.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+
+from domain.addresses import check_webhook_url, is_allowed
+from domain.errors import ValidationFailed
+
+MAX_ANSWER_BYTES = 16 * 1024
+_CONNECT_SECONDS = 10.0
+_LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=5.0)
+
+SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
+
+
+class AddressRefused(ValidationFailed):
+    """The host means an address that is not public. Final for this attempt; nothing was connected to."""
+
+
+class GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Opens connections for httpcore, to judged addresses only."""
+
+    def __init__(self, *, development: bool, inner: httpcore.AsyncNetworkBackend | None = None) -> None:
+        """In development a local host may mean this machine. ``inner`` does the connecting."""
+        self._development = development
+        self._inner = inner or httpcore.AnyIOBackend()
+
+    async def look_up(self, host: str, port: int) -> list[str]:
+        """List the addresses ``host`` has now, in the resolver's order; OSError if there is none."""
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(place[0]) for *_, place in found))
+
+    async def judged(self, host: str, port: int) -> list[str]:
+        """List the addresses of ``host`` if every one of them may be called; else AddressRefused."""
+        addresses = await self.look_up(host, port)
+        for address in addresses:
+            if not is_allowed(host.lower(), ip_address(address), development=self._development):
+                raise AddressRefused("The host has an address that is not public")
+        return addresses
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  (httpcore's interface)
+        local_address: str | None = None,
+        socket_options: Iterable[SocketOption] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to the first judged address that answers; ``timeout`` seconds for each step."""
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await self.judged(host, port)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout("the name was not resolved in time") from error
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError("the name cannot be resolved") from error
+        failure: Exception = httpcore.ConnectError("the name has no address")
+        for address in addresses:
+            try:
+                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def connect_unix_socket(
+        self,
+        path: str,  # noqa: ARG002  (httpcore's interface)
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109
+        socket_options: Iterable[SocketOption] | None = None,  # noqa: ARG002
+    ) -> httpcore.AsyncNetworkStream:
+        """Refuse: a tenant's endpoint is never a file of ours."""
+        raise AddressRefused
+
+
+class _GuardedTransport(httpx.AsyncHTTPTransport):
+    """httpx's transport on a pool of our own; httpx itself has no way to hand in a network backend."""
+
+    def __init__(self, backend: GuardedBackend) -> None:
+        super().__init__(trust_env=False)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=_LIMITS.max_connections,
+            max_keepalive_connections=_LIMITS.max_keepalive_connections,
+            keepalive_expiry=_LIMITS.keepalive_expiry,
+            network_backend=backend,
+        )
+
+
+def guarded_client(*, development: bool, backend: GuardedBackend | None = None) -> httpx.AsyncClient:
+    """Make a client that calls public addresses only, follows no redirect and heeds no proxy settings.
+
+    Requests raise AddressRefused beside httpx's own errors. The caller sets a limit to the whole exchange;
+    ours only bounds the single steps.
+    """
+    return httpx.AsyncClient(
+        transport=_GuardedTransport(backend or GuardedBackend(development=development)),
+        follow_redirects=False,
+        trust_env=False,
+        timeout=httpx.Timeout(15.0, connect=_CONNECT_SECONDS),
+        # An answer is read as it comes, so a small one that unpacks to gigabytes is of no use.
+        headers={"User-Agent": "Paysaga-Webhooks/1", "Accept-Encoding": "identity"},
+    )
+
+
+async def screen(
+    url: str, *, development: bool, pointer: str = "/url", backend: GuardedBackend | None = None
+) -> str:
+    """Return ``url``, if its text and its present addresses are acceptable; else ValidationFailed.
+
+    For registration. A name that does not resolve yet is accepted: each attempt to call it looks again.
+    """
+    parts = urlsplit(check_webhook_url(url, development=development, pointer=pointer))
+    guard = backend or GuardedBackend(development=development)
+    try:
+        with contextlib.suppress(OSError, UnicodeError):
+            await guard.judged(parts.hostname or "", parts.port or 443)
+    except AddressRefused as refused:
+        raise AddressRefused(errors=((pointer, "the host has an address that is not public"),)) from refused
+    return url
+
+
+async def read_capped(response: httpx.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:
+    """Return the first ``limit`` bytes of a streamed answer as they were sent; the rest stays unread.
+
+    Call it within ``client.stream(…)``, which closes the connection under an unfinished answer.
+    """
+    read = b""
+    async for piece in response.aiter_raw():
+        read += piece
+        if len(read) >= limit:
+            break
+    return read[:limit]

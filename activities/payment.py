@@ -1,0 +1,202 @@
+"""The steps of a payment.
+
+A crash between the foreign call and the transaction is repaired by running the step again: the provider
+deduplicates on the payment id, and every write of ours meets its own work.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+
+from activities.world import World
+from domain.errors import NotYet, ProviderError
+from domain.events import EVENT_OF_STATUS, Announcement
+from domain.payment import (
+    Observation,
+    Payment,
+    PaymentRef,
+    PaymentStatus,
+    Progress,
+    Settlement,
+    Word,
+)
+from domain.values import Value
+from providers.base import Provider
+from storage import entitlements, events, inbox, payments
+
+# While the payer pays and no webhook comes, ask this long after the checkout was opened; then hourly.
+WAITING: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1))
+# While nobody can say what happened, ask this long after it became unclear; then daily.
+RESOLVING: Final = (
+    timedelta(seconds=15),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=6),
+)
+_SETTLING: Final = frozenset({Word.PAID, Word.FAILED, Word.EXPIRED, Word.CANCELLED, Word.ABSENT})
+
+
+class Inquiry(Value):
+    """What is asked about a payment, once or again and again until the answer settles something."""
+
+    ref: PaymentRef
+    reference: str | None
+    closing: bool = False
+    """Whether the checkout must take no more money; else we merely wait for the payer."""
+
+
+class PaymentActivities:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @activity.defn
+    async def open_checkout(self, ref: PaymentRef) -> Progress:
+        """The provider's checkout for this payment; what the row says when it has moved on already."""
+        world = self._world
+        async with world.database.tenant(ref.tenant_id) as tx:
+            payment = await payments.get(tx, ref.payment_id)
+            if payment.status is not PaymentStatus.CREATED:
+                return payment.progress
+            _, provider = await world.provider(tx, payment.account_id)
+        checkout = await provider.open_checkout(payment.order)
+        now = world.clock()
+        async with world.database.tenant(ref.tenant_id) as tx:
+            moved = await payments.opened(tx, ref.payment_id, checkout.reference, checkout.url, now)
+            if moved is None:
+                return (await payments.get(tx, ref.payment_id)).progress
+            cause = payments.Cause(
+                id=f"opened:{checkout.reference}",
+                type=EVENT_OF_STATUS[moved.status],
+                actor=f"provider:{moved.order.provider}",
+                at=now,
+            )
+            endpoints = await payments.record_change(tx, moved, cause)
+        await world.wake(ref.tenant_id, endpoints)
+        return moved.progress
+
+    @activity.defn
+    async def recall(self, ref: PaymentRef) -> Progress:
+        """Where the payment stands in our books."""
+        async with self._world.database.tenant(ref.tenant_id) as tx:
+            return (await payments.get(tx, ref.payment_id)).progress
+
+    @activity.defn
+    async def look(self, inquiry: Inquiry) -> Observation:
+        """What the provider says of this checkout now; closed first, if that is what is asked."""
+        world = self._world
+        async with world.database.tenant(inquiry.ref.tenant_id) as tx:
+            payment = await payments.get(tx, inquiry.ref.payment_id)
+            _, provider = await world.provider(tx, payment.account_id)
+        return await _look(provider, inquiry, world.clock())
+
+    @activity.defn
+    async def ask(self, inquiry: Inquiry) -> Observation:
+        """What the provider says, once it says something that settles the payment.
+
+        Until then each attempt fails with ``NotYet`` and names when the next is due. Attempts leave no
+        trace in the workflow's history, so asking for thirty days costs it no more than asking once.
+        """
+        attempt = activity.info().attempt
+        schedule = RESOLVING if inquiry.closing else WAITING
+        pause = round(self._world.scaled(_pause(schedule, attempt)).total_seconds())
+        if attempt == 1:
+            raise NotYet("It is too early to ask.", retry_after=pause)
+        try:
+            said = await self.look(inquiry)
+        except ProviderError as error:
+            raise NotYet(f"No answer: {error}", retry_after=pause) from error
+        if said.word not in _SETTLING:
+            raise NotYet(f"The provider says: {said.raw_state}.", retry_after=pause)
+        return said
+
+    @activity.defn
+    async def settle(self, settlement: Settlement) -> Progress:
+        """Write a verdict down, in one transaction: status, history, money, rights, audit record,
+        announcements, and that the event behind it has taken effect.
+        """
+        world, ref = self._world, settlement.ref
+        now = world.clock()
+        async with world.database.tenant(ref.tenant_id) as tx:
+            moved = await payments.move(tx, settlement, now)
+            payment = moved or await payments.get(tx, ref.payment_id)
+            await _file(tx, settlement, now)
+            if moved is not None:
+                granted = await _book(tx, moved, settlement.observation, now)
+                endpoints = await payments.record_change(tx, moved, _cause(settlement, now), granted)
+            else:
+                await payments.note(tx, payment, _cause(settlement, now))
+                # Perhaps this is a repeat, and waking them up is what did not happen the first time.
+                endpoints = await events.listeners(tx, ref.tenant_id)
+        await world.wake(ref.tenant_id, endpoints)
+        return payment.progress
+
+
+async def _look(provider: Provider, inquiry: Inquiry, now: datetime) -> Observation:
+    reference = inquiry.reference
+    if reference is None:
+        found = await provider.find_checkout(inquiry.ref.payment_id, now)
+        if not inquiry.closing or found.word is not Word.OPEN or found.reference is None:
+            return found
+        reference = found.reference
+    if inquiry.closing:
+        return await provider.close_checkout(reference, now)
+    return await provider.read_checkout(reference, now)
+
+
+def _pause(schedule: Sequence[timedelta], attempt: int) -> timedelta:
+    """From this attempt to the next one: the schedule counts from the start, the server from attempts."""
+    marks = [timedelta(), *schedule]
+    if attempt < len(marks):
+        return marks[attempt] - marks[attempt - 1]
+    return timedelta(days=1) if schedule is RESOLVING else timedelta(hours=1)
+
+
+def _cause(settlement: Settlement, now: datetime) -> payments.Cause:
+    said, verdict = settlement.observation, settlement.verdict
+    return payments.Cause(
+        id=said.cause_id,
+        type=EVENT_OF_STATUS[verdict.to] if verdict.to else f"payment.{verdict.note}",
+        actor=f"provider:{settlement.ref.provider}",
+        at=now,
+        evidence_sha256=said.evidence_sha256,
+        raw_state=said.raw_state,
+    )
+
+
+async def _book(
+    tx: AsyncConnection, payment: Payment, said: Observation, now: datetime
+) -> list[Announcement]:
+    """Money into the ledger and rights to the user, and what is to be told of them."""
+    if said.captured is not None:
+        await payments.book_capture(tx, payment, said.captured, now)
+    if payment.status is not PaymentStatus.SUCCEEDED:
+        return []
+    return [
+        Announcement(
+            type="entitlement.granted",
+            payment_id=payment.id,
+            data={
+                "entitlementId": right.id,
+                "paymentId": payment.id,
+                "userId": right.user_id,
+                "feature": right.feature,
+                "quantity": right.quantity,
+            },
+        )
+        for right in await entitlements.grant(tx, payment, now)
+    ]
+
+
+async def _file(tx: AsyncConnection, settlement: Settlement, now: datetime) -> None:
+    letter_id, verdict = settlement.observation.inbox_id, settlement.verdict
+    if letter_id is None:
+        return
+    if verdict.note == "late_money":
+        await inbox.quarantine(tx, letter_id, verdict.note)
+    else:
+        await inbox.processed(tx, letter_id, verdict.note, now)

@@ -1,0 +1,50 @@
+"""What a step needs from outside, built once by a composition root and handed down as values."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import httpx
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import ProviderRejected
+from domain.tenant import ProviderAccount
+from providers.base import PROVIDERS, Provider
+from storage import accounts
+from storage.database import Database
+from storage.vault import Vault
+
+# A minute of waiting stays at least a second, however fast an installation counts.
+_SHORTEST = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class World:
+    database: Database
+    vault: Vault
+    http: httpx.AsyncClient
+    """To payment providers. Its own retries are off; retrying is Temporal's business."""
+    api_bases: Mapping[str, str]
+    """Where providers are, by name, for accounts that do not say so themselves."""
+    clock: Callable[[], datetime]
+    time_scale: float
+    wake: Callable[[str, Sequence[str]], Awaitable[None]]
+    """Tell the couriers of these endpoints of this tenant that there is something to carry."""
+
+    def scaled(self, delay: timedelta) -> timedelta:
+        """A business delay as this installation counts it."""
+        return max(delay / self.time_scale, _SHORTEST) if delay else delay
+
+    async def provider(
+        self, tx: AsyncConnection, account_id: str, name: str | None = None
+    ) -> tuple[ProviderAccount, Provider]:
+        """An account and an adapter holding its secrets, for use here and now.
+
+        Raises ``NotFound`` for an unknown account, or one of another provider than ``name``.
+        """
+        account, secrets = await accounts.unlock(tx, self.vault, account_id, name)
+        adapter = PROVIDERS[account.provider]
+        base = account.api_base or self.api_bases.get(account.provider) or adapter.api_base
+        if base is None:
+            raise ProviderRejected(f"{account.provider} has no address in this installation")
+        return account, adapter(self.http, base, secrets)

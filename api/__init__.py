@@ -1,0 +1,1 @@
+"""HTTP/JSON: one router per noun, and the edge they stand behind."""

@@ -1,0 +1,101 @@
+"""A tenant's accounts at payment providers: credentials go in, and never come out again."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field, ValidationError
+
+from api.deps import About, AnyCaller, House, Owner, TheHouse, actor
+from api.strict import Answer, Instant, Model, StrictRoute
+from domain.errors import Forbidden, NotFound, ValidationFailed
+from domain.tenant import ProviderAccount
+from domain.text import Url
+from domain.values import new_id
+from providers.base import PROVIDERS
+from storage import accounts, audit
+
+router = APIRouter(prefix="/v1/tenants/me/providers", tags=["providers"], route_class=StrictRoute)
+
+Secret = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class NewAccount(Model):
+    credentials: Annotated[dict[Annotated[str, Field(max_length=64)], Secret], Field(max_length=16)]
+    api_base: Url | None = None
+
+
+class AccountAnswer(Answer):
+    account_id: str
+    provider: str
+    webhook_url: str
+    """To be pasted into the provider's dashboard."""
+    created_at: Instant
+
+
+class AccountList(Answer):
+    data: list[AccountAnswer]
+
+
+@router.put("/{provider}")
+async def set_account(
+    provider: str, body: NewAccount, who: Owner, here: TheHouse, about: About
+) -> AccountAnswer:
+    """Take new payments through this account; one that was there before only finishes its own."""
+    if provider not in PROVIDERS:
+        raise NotFound
+    if body.api_base is not None and not here.api_base_allowed:
+        raise Forbidden("This installation does not let accounts name their own apiBase.")
+    _check_secrets(provider, body.credentials)
+    account = ProviderAccount(
+        id=new_id("acc", here.world.clock()),
+        tenant_id=who.tenant_id,
+        provider=provider,
+        api_base=body.api_base,
+        created_at=here.world.clock(),
+    )
+    async with here.world.database.tenant(who.tenant_id) as tx:
+        await accounts.add(tx, here.world.vault, account, body.credentials)
+        deed = about.deed(who.tenant_id, actor(who), "provider_account.set", account.id)
+        await audit.record(tx, deed.model_copy(update={"provider": provider}))
+    return _answer(here, account)
+
+
+def _check_secrets(provider: str, secrets: dict[str, str]) -> None:
+    try:
+        PROVIDERS[provider].Secrets.model_validate(secrets)
+    except ValidationError as error:
+        known = {field.alias or name for name, field in PROVIDERS[provider].Secrets.model_fields.items()}
+        raise ValidationFailed(
+            errors=tuple(
+                # A name we do not know is input, and input is not repeated.
+                (
+                    f"/credentials/{fault['loc'][0]}" if fault["loc"][0] in known else "/credentials",
+                    fault["msg"],
+                )
+                for fault in error.errors(include_input=False)
+            )
+        ) from None
+
+
+@router.get("")
+async def list_accounts(who: AnyCaller, here: TheHouse) -> AccountList:
+    async with here.world.database.tenant(who.tenant_id) as tx:
+        return AccountList(data=[_answer(here, account) for account in await accounts.live(tx)])
+
+
+@router.delete("/{provider}", status_code=204)
+async def retire_account(provider: str, who: Owner, here: TheHouse, about: About) -> None:
+    """No new payments through this provider; running ones finish."""
+    async with here.world.database.tenant(who.tenant_id) as tx:
+        await accounts.retire(tx, provider, here.world.clock())
+        deed = about.deed(who.tenant_id, actor(who), "provider_account.retired", provider)
+        await audit.record(tx, deed)
+
+
+def _answer(here: House, account: ProviderAccount) -> AccountAnswer:
+    return AccountAnswer(
+        account_id=account.id,
+        provider=account.provider,
+        webhook_url=f"{here.public_url}/v1/billing/webhooks/{account.provider}/{account.id}",
+        created_at=account.created_at,
+    )

@@ -1,0 +1,36 @@
+"""Puts the HTTP face together."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import accounts, credentials, entitlements, health, payments, problems, tenants, webhooks
+from api.deps import House
+from api.edge import Edge
+
+Opening = Callable[[], AbstractAsyncContextManager[House]]
+
+
+def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
+    """The application. ``opening`` builds the house inside the server's own event loop, and closes it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opening() as here:
+            app.state.house = here
+            yield
+
+    app = FastAPI(
+        title="Paysaga",
+        version="1",
+        summary="Payments as durable sagas",
+        lifespan=lifespan,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    for noun in (tenants, credentials, accounts, payments, entitlements, webhooks, health):
+        app.include_router(noun.router)
+    problems.install(app, public_url)
+    app.add_middleware(Edge, development=development)
+    return app

@@ -1,0 +1,158 @@
+"""What routes are handed: the house behind them, who is calling, and their idempotency key."""
+
+import hmac
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Header, Request, Response
+from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security.http import HTTPAuthorizationCredentials
+from temporalio.client import Client
+
+from activities.world import World
+from api.tokens import AccessClaims, Tokens
+from domain import text
+from domain.errors import Forbidden, Unauthorized
+from domain.tenant import MAY_ADMINISTER, MAY_TRADE, Caller, Credential, Role
+from storage import tenants
+from storage.audit import Deed
+
+# How long a verified token is believed without looking again; the bound on a revocation is 60 s.
+_BELIEVED_FOR: Final = timedelta(seconds=20)
+_MOST_BELIEVED: Final = 10_000
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything a route may use, built once by ``serve``."""
+
+    world: World
+    temporal: Client
+    tokens: Tokens
+    admin_key: str
+    public_url: str
+    development: bool
+    api_base_allowed: bool
+    sandbox_platform_key: str | None
+    believed: "Believed" = field(default_factory=lambda: Believed())  # noqa: PLW0108 - defined below
+
+
+class Believed:
+    """Tokens verified a moment ago, by digest: verifying costs more than all else in a small read."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, tuple[AccessClaims, datetime]] = OrderedDict()
+
+    def get(self, token: str, now: datetime) -> AccessClaims | None:
+        known = self._known.get(_digest(token))
+        if known is None or now >= min(known[1] + _BELIEVED_FOR, known[0].expires_at):
+            return None
+        return known[0]
+
+    def put(self, token: str, claims: AccessClaims, now: datetime) -> None:
+        self._known[_digest(token)] = (claims, now)
+        while len(self._known) > _MOST_BELIEVED:
+            self._known.popitem(last=False)
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()
+
+
+def house(request: Request) -> House:
+    found: House = request.app.state.house
+    return found
+
+
+TheHouse = Annotated[House, Depends(house)]
+
+_bearer = HTTPBearer(auto_error=False, description="The access token of POST /v1/tenants/login")
+_admin = APIKeyHeader(name="X-Admin-Key", auto_error=False, description="The platform operator's key")
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+async def caller(here: TheHouse, bearer: Bearer) -> Caller:
+    """Who is calling, as their token vouches and their credential still does.
+
+    Raises ``Unauthorized`` or ``TokenExpired``.
+    """
+    if bearer is None:
+        raise Unauthorized
+    now, token = here.world.clock(), bearer.credentials
+    known = here.believed.get(token, now)
+    if known is not None:
+        return known.caller
+    claims = here.tokens.read_access(token, now)
+    who = claims.caller
+    async with here.world.database.tenant(who.tenant_id) as tx:
+        lock = await tenants.lock(tx, who.credential_id, now)
+    if lock is None or lock.credential.revoked or lock.credential.version != claims.version:
+        raise Unauthorized
+    here.believed.put(token, claims, now)
+    return who
+
+
+AnyCaller = Annotated[Caller, Depends(caller)]
+
+
+def _one_of(roles: frozenset[Role]) -> Any:
+    async def allowed(who: AnyCaller) -> Caller:
+        if who.role not in roles:
+            raise Forbidden
+        return who
+
+    return Depends(allowed)
+
+
+Trader = Annotated[Caller, _one_of(MAY_TRADE)]
+Owner = Annotated[Caller, _one_of(MAY_ADMINISTER)]
+
+
+async def operator(here: TheHouse, key: Annotated[str | None, Depends(_admin)]) -> str:
+    """The platform's operator. Raises ``Unauthorized``."""
+    if key is None or not hmac.compare_digest(key.encode(), here.admin_key.encode()):
+        raise Unauthorized
+    return "platform"
+
+
+PlatformOperator = Annotated[str, Depends(operator)]
+
+IdempotencyKey = Annotated[
+    text.IdempotencyKey,
+    Header(alias="Idempotency-Key", description="Names this request for ever; a repeat meets its result"),
+]
+
+
+def actor(who: Caller | Credential) -> str:
+    """How the audit trail names whoever acts for a tenant."""
+    credential_id = who.id if isinstance(who, Credential) else who.credential_id
+    return f"{who.role}:{who.name}:{credential_id}"
+
+
+class Exchange:
+    """The request's id, what its answer shall carry beside the body, and how its deeds are recorded."""
+
+    def __init__(self, request: Request, response: Response, here: TheHouse) -> None:
+        self.request_id: str | None = getattr(request.state, "request_id", None)
+        self.headers = response.headers
+        self._response = response
+        self._clock = here.world.clock
+
+    def status(self, code: int) -> None:
+        self._response.status_code = code
+
+    def deed(self, tenant_id: str, by: str, action: str, resource: str) -> Deed:
+        return Deed(
+            tenant_id=tenant_id,
+            actor=by,
+            action=action,
+            resource=resource,
+            correlation_id=self.request_id,
+            at=self._clock(),
+        )
+
+
+About = Annotated[Exchange, Depends()]

@@ -1,0 +1,166 @@
+"""The outermost layer of the HTTP interface: what holds for every request whatever its route.
+
+Each gets an id, a bounded body, a readable path, an answer even to a bug, safe headers and one line of log.
+Plain ASGI, because ``BaseHTTPMiddleware`` breaks context variables and streaming.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import MutableMapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import BadRequest, respond
+from domain.errors import BodyTooLarge, NotFound, Refusal
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_WEBHOOK_BYTES = 256 * 1024
+WEBHOOK_PATH = "/v1/billing/webhooks/"
+MAX_PATH_CHARACTERS = 1024
+MAX_QUERY_BYTES = 8192
+
+_CLIENT_CLOSED_REQUEST = 499  # nginx's word for a caller that did not wait; only ever in our log
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_CONTENT_LENGTH = re.compile(r"[0-9]{1,18}")
+# U+FFFD is what a server makes of bytes that are not UTF-8.
+_UNREADABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffd]")
+_UNREADABLE_IN_QUERY = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+
+_log = structlog.get_logger(__name__)
+
+
+class Edge:
+    """Wraps a whole application that ``api.problems`` is installed on: ``app.add_middleware(Edge, …)``."""
+
+    def __init__(self, app: ASGIApp, *, development: bool = False) -> None:
+        """HSTS is left out in development, where browsers meet us over plain HTTP."""
+        self._app = app
+        self._development = development
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; other protocols pass untouched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send, development=self._development)
+        with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+            try:
+                await exchange.serve(self._app)
+            finally:
+                exchange.log()
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, development: bool) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._development = development
+        self._started_at = time.perf_counter()
+        self._headers = Headers(scope=scope)
+        self._limit = MAX_WEBHOOK_BYTES if scope["path"].startswith(WEBHOOK_PATH) else MAX_BODY_BYTES
+        self._received = 0
+        self._refused: Refusal | None = None
+        self.status: int | None = None
+        offered = self._headers.get("x-request-id", "")
+        self.request_id = offered if _REQUEST_ID.fullmatch(offered) else secrets.token_hex(16)
+        scope.setdefault("state", {})["request_id"] = self.request_id
+
+    async def serve(self, app: ASGIApp) -> None:
+        """Let ``app`` answer, unless the request is unfit, grows too large on the way, or ``app`` fails."""
+        try:
+            self._check()
+            await app(self._scope, self.receive, self.send)
+        except ClientDisconnect:
+            self.status = self.status or _CLIENT_CLOSED_REQUEST
+        except Exception as error:
+            if self.status is not None:
+                raise  # The answer is on its way: only cutting the connection can tell the caller.
+            await self._respond(error)
+
+    def _check(self) -> None:
+        path, query = self._scope["path"], self._scope["query_string"]
+        if len(path) > MAX_PATH_CHARACTERS or _UNREADABLE.search(path):
+            raise NotFound
+        if len(query) > MAX_QUERY_BYTES or not _is_readable(query):
+            raise BadRequest("The query cannot be read")
+        declared = self._headers.getlist("content-length")
+        if not declared:
+            return
+        if len(declared) > 1 or not _CONTENT_LENGTH.fullmatch(declared[0]):
+            raise BadRequest("The Content-Length cannot be read")
+        if int(declared[0]) > self._limit:
+            raise self._too_large()
+
+    async def receive(self) -> Message:
+        """Hand on the next piece of the body, and count: a declared length proves nothing."""
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > self._limit:
+            raise self._too_large()
+        return message
+
+    def _too_large(self) -> Refusal:
+        self._refused = BodyTooLarge(f"At most {self._limit} bytes are accepted here")
+        return self._refused
+
+    async def send(self, message: Message) -> None:
+        """Hand on a piece of the answer, headers completed; too large a body has only one answer."""
+        if self._refused is not None and self.status is None:
+            # Some framework code takes the exception for a parse error and answers in its own words.
+            raise self._refused
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._complete(MutableHeaders(scope=message))
+        await self._send(message)
+
+    async def _respond(self, error: Exception) -> None:
+        response = respond(Request(self._scope), self._refused or error)
+        if self._refused is not None:
+            response.headers["Connection"] = "close"  # The rest of the body is not going to be read.
+            self._refused = None
+        await response(self._scope, self._receive, self.send)
+
+    def _complete(self, headers: MutableHeaders) -> None:
+        headers["X-Request-Id"] = self.request_id
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers.setdefault("Referrer-Policy", "no-referrer")
+        if self._scope["path"].startswith("/v1/"):
+            headers.setdefault("Cache-Control", "no-store")
+        if not self._development:
+            headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    def log(self) -> None:
+        """One line, without what callers wrote: no query, no body, and of the path only the template."""
+        facts: dict[str, Any] = {"code": code} if (code := self._scope["state"].get("problem_code")) else {}
+        _log.info(
+            "request",
+            method=self._scope["method"],
+            route=_route(self._scope),
+            status=self.status or _CLIENT_CLOSED_REQUEST,
+            duration_ms=round((time.perf_counter() - self._started_at) * 1000, 1),
+            **facts,
+        )
+
+
+def _is_readable(query: bytes) -> bool:
+    try:
+        return not _UNREADABLE_IN_QUERY.search(unquote_to_bytes(query).decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
+def _route(scope: MutableMapping[str, Any]) -> str | None:
+    """Find the template of the route that matched.
+
+    A route inside an included router does not know its prefix; FastAPI keeps the whole in its own scope.
+    """
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    path: str | None = getattr(included or scope.get("route"), "path", None)
+    return path

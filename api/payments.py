@@ -1,0 +1,337 @@
+"""Payments over HTTP."""
+
+import base64
+import json
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Annotated, Any, Final, NamedTuple, Self
+
+import structlog
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, Field
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from api.deps import (
+    About,
+    AnyCaller,
+    Bearer,
+    Exchange,
+    House,
+    IdempotencyKey,
+    TheHouse,
+    Trader,
+    actor,
+    caller,
+)
+from api.strict import Answer, Instant, Model, StrictRoute
+from domain.entitlement import Grant
+from domain.errors import AlreadyPaid, IllegalTransition, NotFound, ProviderRejected, ValidationFailed
+from domain.money import Money, check_amount
+from domain.payment import OPEN, DisputeStatus, Payment, PaymentOrder, PaymentStatus, RefundStatus
+from domain.tenant import Caller
+from domain.text import Email, FreeText, Url
+from domain.values import new_id
+from storage import audit, payments, tenants
+from workflows import messages
+
+router = APIRouter(prefix="/v1/payments", tags=["payments"], route_class=StrictRoute)
+log = structlog.get_logger(__name__)
+
+# How long a caller is kept waiting for the provider before being told to come back.
+PATIENCE: Final = timedelta(seconds=5)
+_LATE: Final = (
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateFailedError,
+    WorkflowAlreadyStartedError,
+    RPCError,
+)
+Name = Annotated[str, FreeText(128)]
+
+
+class NewGrant(Model):
+    feature: Name
+    quantity: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
+    duration_seconds: Annotated[int, Field(ge=1, le=3_153_600_000)] | None = None
+
+
+class NewPayment(Model):
+    user_id: Name
+    amount: int
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    description: Annotated[str, FreeText(500)] | None = None
+    customer_email: Email | None = None
+    order_id: Name | None = None
+    success_url: Url | None = None
+    cancel_url: Url | None = None
+    provider: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,31}$")] | None = None
+    expires_in_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
+    entitlements: Annotated[tuple[NewGrant, ...], Field(max_length=20)] = ()
+    metadata: Annotated[
+        dict[Annotated[str, FreeText(40)], Annotated[str, FreeText(500, min_length=0)]], Field(max_length=50)
+    ] = {}
+
+    @property
+    def digest(self) -> str:
+        """Of what was meant, whatever the order of the members or the white space between them."""
+        return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+
+
+class PaymentAnswer(Answer):
+    id: str
+    tenant_id: str
+    user_id: str
+    order_id: str | None
+    amount: int
+    currency: str
+    status: PaymentStatus
+    provider: str
+    provider_reference: str | None
+    checkout_url: str | None
+    refund_status: RefundStatus
+    amount_refunded: int
+    dispute_status: DisputeStatus
+    failure_code: str | None
+    failure_message: str | None
+    late: bool
+    sandbox: bool
+    metadata: dict[str, str]
+    created_at: Instant
+    updated_at: Instant
+    expires_at: Instant
+
+    @classmethod
+    def of(cls, payment: Payment, **more: Any) -> Self:
+        """The payment as it stands; its checkout's address only while it can be paid there."""
+        order = payment.order
+        facts = order.model_dump(include=cls.model_fields.keys()) | payment.model_dump(
+            include=cls.model_fields.keys()
+        )
+        if payment.status is not PaymentStatus.PROVIDER_PENDING:
+            facts["checkout_url"] = None
+        return cls(
+            id=payment.id,
+            amount=order.money.amount_minor,
+            currency=order.money.currency,
+            **(facts | more),
+        )
+
+
+class CreatedPayment(PaymentAnswer):
+    checkout_token: str
+
+
+class Happened(Answer):
+    id: str
+    type: str
+    at: Instant
+    cause: str
+
+
+class PaymentWithEvents(PaymentAnswer):
+    events: list[Happened]
+
+
+class PaymentPage(Answer):
+    data: list[PaymentAnswer]
+    total: int
+    limit: int
+    offset: int
+    next_cursor: str | None
+
+
+class Named(NamedTuple):
+    """Whose request this is, under which key, about how much."""
+
+    key: str
+    money: Money
+    who: Caller
+
+
+def _wanted(
+    user_id: Annotated[str | None, Query(alias="userId", max_length=128)] = None,
+    status: PaymentStatus | None = None,
+    order_id: Annotated[str | None, Query(alias="orderId", max_length=128)] = None,
+    created_from: Annotated[AwareDatetime | None, Query(alias="createdFrom")] = None,
+    created_to: Annotated[AwareDatetime | None, Query(alias="createdTo")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    cursor: Annotated[str | None, Query(max_length=256)] = None,
+) -> payments.PaymentFilter:
+    return payments.PaymentFilter(
+        user_id=user_id,
+        status=status,
+        order_id=order_id,
+        created_from=created_from,
+        created_to=created_to,
+        limit=limit,
+        offset=offset,
+        after=None if cursor is None else _after(cursor),
+    )
+
+
+def _after(cursor: str) -> tuple[datetime, str]:
+    try:
+        at, payment_id = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise ValidationFailed(errors=(("/query/cursor", "this is not a cursor of ours"),)) from None
+    if moment.tzinfo is None:
+        raise ValidationFailed(errors=(("/query/cursor", "this is not a cursor of ours"),))
+    return moment, payment_id
+
+
+Wanted = Annotated[payments.PaymentFilter, Depends(_wanted)]
+# What an order takes from the request as it is.
+_AS_SENT: Final = {
+    "user_id",
+    "order_id",
+    "description",
+    "customer_email",
+    "success_url",
+    "cancel_url",
+    "metadata",
+}
+
+
+@router.post("", status_code=201, responses={202: {"model": CreatedPayment}})
+async def create_payment(
+    body: NewPayment, key: IdempotencyKey, who: Trader, here: TheHouse, about: About
+) -> CreatedPayment:
+    """Start a payment, or meet the one this key already started."""
+    money = Money(amount_minor=body.amount, currency=body.currency)
+    check_amount(money)
+    payment, fresh = await _place(body, Named(key, money, who), here, about.request_id)
+    if payment.opened_at is None and payment.status in OPEN:
+        payment = await _opened(here, payment)
+    if not fresh:
+        about.headers["Idempotent-Replayed"] = "true"
+    if payment.opened_at is None:
+        _tell_why_not(payment, about)
+    return CreatedPayment.of(payment.as_opened, checkout_token=here.tokens.checkout(payment.order))
+
+
+async def _place(body: NewPayment, named: Named, here: House, request_id: str | None) -> tuple[Payment, bool]:
+    """Write the order down before anything else happens: from here on the key is remembered."""
+    now, who = here.world.clock(), named.who
+    async with here.world.database.tenant(who.tenant_id) as tx:
+        terms = await tenants.terms(tx, who.tenant_id, body.provider)
+        refusal = terms.refusal()
+        if refusal is not None:
+            known = await payments.by_key(tx, named.key, body.digest)
+            if known is None:
+                raise refusal
+            return known, False
+        life = timedelta(seconds=body.expires_in_seconds or terms.settings.checkout_expires_in_seconds)
+        order = PaymentOrder(
+            payment_id=new_id("pay", now),
+            tenant_id=who.tenant_id,
+            idempotency_key=named.key,
+            digest=body.digest,
+            money=named.money,
+            provider=terms.account.provider,
+            sandbox=terms.sandbox,
+            entitlements=tuple(Grant(**grant.model_dump()) for grant in body.entitlements),
+            created_at=now,
+            expires_at=now + here.world.scaled(life),
+            **body.model_dump(include=_AS_SENT),
+        )
+        payment, fresh = await payments.place(tx, order, terms.account.id)
+        if fresh:
+            cause = payments.Cause(
+                id="order", type="payment.created", actor=actor(who), at=now, correlation_id=request_id
+            )
+            await payments.record_change(tx, payment, cause)
+    return payment, fresh
+
+
+async def _opened(here: House, payment: Payment) -> Payment:
+    """One RPC starts the workflow, or meets it, and waits for the checkout. Late is not lost."""
+    try:
+        progress = await messages.open_checkout(here.temporal, payment.ref, PATIENCE)
+    except _LATE as error:
+        # The order is on record and the sweep will start what was not started.
+        log.warning("checkout_late", payment_id=payment.id, reason=type(error).__name__)
+        async with here.world.database.tenant(payment.order.tenant_id) as tx:
+            return await payments.get(tx, payment.id)
+    return payment.model_copy(update=dict(progress))
+
+
+def _tell_why_not(payment: Payment, about: Exchange) -> None:
+    if payment.status is PaymentStatus.FAILED:
+        raise ProviderRejected(
+            f"The payment has failed: {payment.failure_message} Its key is spent; a new one may try again.",
+            paymentId=payment.id,
+        )
+    if payment.status in OPEN:
+        about.status(202)
+        about.headers["Location"] = f"/v1/payments/{payment.id}"
+
+
+@router.get("/{payment_id}")
+async def get_payment(
+    payment_id: str, here: TheHouse, bearer: Bearer, token: Annotated[str | None, Query()] = None
+) -> PaymentWithEvents:
+    """One payment with its history: for its tenant, or for the payer who holds its checkout token."""
+    if token is None:
+        tenant_id = (await caller(here, bearer)).tenant_id
+    else:
+        tenant_id, vouched_for = here.tokens.read_checkout(token, here.world.clock())
+        if vouched_for != payment_id:
+            raise NotFound
+    async with here.world.database.tenant(tenant_id) as tx:
+        payment = await payments.get(tx, payment_id)
+        events = [Happened(**line) for line in await payments.history(tx, payment_id)]
+    return PaymentWithEvents.of(payment, events=events)
+
+
+@router.get("")
+async def list_payments(who: AnyCaller, here: TheHouse, wanted: Wanted) -> PaymentPage:
+    """The tenant's payments, newest first."""
+    async with here.world.database.tenant(who.tenant_id) as tx:
+        found, total = await payments.find(tx, wanted)
+    more = len(found) == wanted.limit
+    return PaymentPage(
+        data=[PaymentAnswer.of(payment) for payment in found],
+        total=total,
+        limit=wanted.limit,
+        offset=wanted.offset,
+        next_cursor=_cursor(found[-1]) if more else None,
+    )
+
+
+@router.post("/{payment_id}/cancel", responses={202: {"model": PaymentAnswer}})
+async def cancel_payment(payment_id: str, who: Trader, here: TheHouse, about: About) -> PaymentAnswer:
+    """Ask the provider to close the checkout. It decides: 200 cancelled, 202 still asking, 409 paid."""
+    async with here.world.database.tenant(who.tenant_id) as tx:
+        payment = await payments.get(tx, payment_id)
+        if payment.status in OPEN:
+            await audit.record(
+                tx, about.deed(who.tenant_id, actor(who), "payment.cancel_requested", payment_id)
+            )
+    if payment.status in OPEN:
+        payment = await _cancelled(here, payment)
+    if payment.status is PaymentStatus.SUCCEEDED:
+        raise AlreadyPaid
+    if payment.status in OPEN:
+        about.status(202)
+    elif payment.status is not PaymentStatus.CANCELLED:
+        raise IllegalTransition(f"A payment that is {payment.status} cannot be cancelled.")
+    return PaymentAnswer.of(payment)
+
+
+async def _cancelled(here: House, payment: Payment) -> Payment:
+    try:
+        progress = await messages.cancel(here.temporal, payment.ref, PATIENCE)
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        return payment
+    except (WorkflowUpdateFailedError, WorkflowAlreadyStartedError):
+        # It ended while we asked; its row knows how.
+        async with here.world.database.tenant(payment.order.tenant_id) as tx:
+            return await payments.get(tx, payment.id)
+    return payment.model_copy(update=dict(progress))
+
+
+def _cursor(last: Payment) -> str:
+    return base64.urlsafe_b64encode(f"{last.order.created_at.isoformat()} {last.id}".encode()).decode()

@@ -1,0 +1,216 @@
+"""Tenants, their credentials and their accounts at payment providers."""
+
+import re
+import secrets as entropy
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from api import secrets
+from api.deps import About, AnyCaller, Exchange, House, Owner, PlatformOperator, TheHouse, actor
+from api.strict import Answer, Instant, Model, StrictRoute
+from domain.addresses import check_webhook_url
+from domain.errors import Unauthorized, ValidationFailed
+from domain.signatures import new_secret
+from domain.tenant import Credential, ProviderAccount, Role, Tenant, TenantSettings
+from domain.text import Email, FreeText, Url
+from domain.values import new_id
+from providers.sandbox import Sandbox, ready_made
+from storage import accounts, audit, events, tenants
+
+router = APIRouter(prefix="/v1/tenants", tags=["tenants"], route_class=StrictRoute)
+
+_APP_NAME: Final = 40
+
+
+class NewTenant(Model):
+    name: Annotated[str, FreeText(128)]
+    contact_email: Email
+    webhook_url: Url | None = None
+    sandbox: bool
+    organization: Annotated[str, FreeText(128)] | None = None
+
+
+class RegisteredTenant(Answer):
+    id: str
+    app_name: str
+    app_secret: str
+    name: str
+    sandbox: bool
+    status: str
+    created_at: Instant
+    webhook_secret: str | None
+    """What verifies our webhooks; only when a webhookUrl was given, and only here."""
+
+
+class Login(Model):
+    app_name: Annotated[str, Field(min_length=1, max_length=64)]
+    app_secret: Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class AccessToken(Answer):
+    access_token: str
+    token_type: str = "Bearer"
+    expires_in: int
+    tenant_id: str
+    app_name: str
+
+
+class TenantAnswer(Answer):
+    id: str
+    app_name: str
+    name: str
+    contact_email: str
+    organization: str | None
+    sandbox: bool
+    status: str
+    settings: dict[str, Any]
+    created_at: Instant
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> "TenantAnswer":
+        return cls(
+            status=_status(tenant),
+            settings=SettingsAnswer(**tenant.settings.model_dump()).model_dump(),
+            **tenant.model_dump(include={*cls.model_fields} - {"settings", "status"}),
+        )
+
+
+class SettingsAnswer(Answer):
+    checkout_expires_in_seconds: int
+    default_provider: str | None
+
+
+@router.post("/register", status_code=201)
+async def register(body: NewTenant, by: PlatformOperator, here: TheHouse, about: About) -> RegisteredTenant:
+    """A new tenant with its first credential. Its secrets are shown here and never again."""
+    now = here.world.clock()
+    if body.webhook_url is not None:
+        check_webhook_url(body.webhook_url, development=here.development)
+    tenant = Tenant(
+        id=new_id("ten", now),
+        app_name=_app_name(body.name),
+        suspended=False,
+        settings=TenantSettings(),
+        created_at=now,
+        **body.model_dump(exclude={"webhook_url"}),
+    )
+    owner = Credential(
+        id=new_id("crd", now), tenant_id=tenant.id, name="owner", role=Role.OWNER, version=1, revoked=False
+    )
+    app_secret = secrets.new_secret(owner.id)
+    secret_hash = await secrets.hashed(app_secret)
+    webhook_secret = None
+    async with here.world.database.tenant(tenant.id) as tx:
+        await tenants.add(tx, tenant, here.world.vault.new_data_key(tenant.id))
+        await tenants.add_credential(tx, owner, secret_hash, now)
+        if body.webhook_url is not None:
+            webhook_secret = new_secret(entropy.token_bytes(32))
+            endpoint = events.Endpoint(
+                id=new_id("whe", now),
+                tenant_id=tenant.id,
+                url=body.webhook_url,
+                enabled=True,
+                sandbox=tenant.sandbox,
+            )
+            await events.add_endpoint(tx, here.world.vault, endpoint, webhook_secret, now)
+        if tenant.sandbox and here.sandbox_platform_key is not None:
+            account = ProviderAccount(
+                id=new_id("acc", now),
+                tenant_id=tenant.id,
+                provider=Sandbox.name,
+                api_base=None,
+                created_at=now,
+            )
+            keys = ready_made(here.sandbox_platform_key, account.id)
+            await accounts.add(tx, here.world.vault, account, keys)
+        deed = about.deed(tenant.id, by, "tenant.registered", tenant.id)
+        await audit.record(tx, deed.model_copy(update={"organization": tenant.organization}))
+    return RegisteredTenant(
+        app_secret=app_secret,
+        webhook_secret=webhook_secret,
+        status=_status(tenant),
+        **tenant.model_dump(include={"id", "app_name", "name", "sandbox", "created_at"}),
+    )
+
+
+@router.post("/login")
+async def login(body: Login, here: TheHouse, about: About) -> AccessToken:
+    """An access token for a credential of this app."""
+    now = here.world.clock()
+    credential_id = secrets.credential_of(body.app_secret)
+    async with here.world.database.system() as tx:
+        tenant = await tenants.by_app_name(tx, body.app_name)
+        lock = None if credential_id is None else await tenants.lock(tx, credential_id, now)
+    if tenant is None or (lock and (lock.credential.tenant_id != tenant.id or lock.credential.revoked)):
+        lock = None
+    # Even a wrong name costs a comparison, so that answers do not tell which names exist.
+    opened = await secrets.opens(body.app_secret, lock.hashes if lock else ())
+    if tenant is None or lock is None or not opened:
+        raise Unauthorized("This app name and secret do not belong together.")
+    credential = lock.credential
+    async with here.world.database.tenant(tenant.id) as tx:
+        await audit.record(tx, about.deed(tenant.id, actor(credential), "tenant.login", credential.id))
+    return AccessToken(
+        access_token=here.tokens.access(credential, now),
+        expires_in=int(here.tokens.life.total_seconds()),
+        tenant_id=tenant.id,
+        app_name=tenant.app_name,
+    )
+
+
+@router.get("/me")
+async def me(who: AnyCaller, here: TheHouse) -> TenantAnswer:
+    async with here.world.database.tenant(who.tenant_id) as tx:
+        return TenantAnswer.of(await tenants.get(tx, who.tenant_id))
+
+
+class NewSettings(Model):
+    checkout_expires_in_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
+    default_provider: Annotated[str, Field(max_length=32)] | None = None
+
+
+@router.patch("/me/settings")
+async def change_settings(body: NewSettings, who: Owner, here: TheHouse, about: About) -> SettingsAnswer:
+    """Change the members that are sent; ``null`` for the provider means "the oldest account"."""
+    sent = body.model_dump(exclude_unset=True)
+    if sent.get("checkout_expires_in_seconds", 0) is None:
+        raise ValidationFailed(errors=(("/checkoutExpiresInSeconds", "a number of seconds is needed"),))
+    async with here.world.database.tenant(who.tenant_id) as tx:
+        if sent.get("default_provider") not in {None, *[a.provider for a in await accounts.live(tx)]}:
+            raise ValidationFailed(errors=(("/defaultProvider", "there is no account at this provider"),))
+        tenant = await tenants.get(tx, who.tenant_id)
+        settings = tenant.settings.model_copy(update=sent)
+        await tenants.choose(tx, tenant.id, settings)
+        await audit.record(tx, about.deed(tenant.id, actor(who), "tenant.settings_changed", tenant.id))
+    return SettingsAnswer(**settings.model_dump())
+
+
+@router.post("/{tenant_id}/suspend")
+async def suspend(tenant_id: str, by: PlatformOperator, here: TheHouse, about: About) -> TenantAnswer:
+    """No new payments from now on; running ones finish."""
+    return await _suspend(here, tenant_id, by, about, suspended=True)
+
+
+@router.post("/{tenant_id}/resume")
+async def resume(tenant_id: str, by: PlatformOperator, here: TheHouse, about: About) -> TenantAnswer:
+    return await _suspend(here, tenant_id, by, about, suspended=False)
+
+
+async def _suspend(here: House, tenant_id: str, by: str, about: Exchange, *, suspended: bool) -> TenantAnswer:
+    async with here.world.database.tenant(tenant_id) as tx:
+        tenant = await tenants.suspend(tx, tenant_id, suspended=suspended)
+        action = "tenant.suspended" if suspended else "tenant.resumed"
+        await audit.record(tx, about.deed(tenant_id, by, action, tenant_id))
+    return TenantAnswer.of(tenant)
+
+
+def _status(tenant: Tenant) -> str:
+    return "suspended" if tenant.suspended else "active"
+
+
+def _app_name(name: str) -> str:
+    """A login name people can recognise; the tail keeps namesakes apart."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:_APP_NAME].strip("-")
+    return f"{slug or 'app'}-{entropy.token_hex(4)}"

@@ -1,0 +1,58 @@
+"""What providers tell us: verified on the raw bytes, stored, acknowledged, then passed on."""
+
+from typing import Literal
+
+import structlog
+from fastapi import APIRouter, BackgroundTasks, Request
+
+from api.deps import House, TheHouse
+from api.problems import RAW_BODY
+from api.strict import Answer
+from providers.base import PROVIDERS
+from domain.errors import NotFound, UnreadableEvent
+from domain.payment import Payment
+from storage import inbox, payments
+from workflows import messages
+
+router = APIRouter(prefix="/v1/billing/webhooks", tags=["webhooks in"])
+log = structlog.get_logger(__name__)
+
+
+class Received(Answer):
+    received: Literal[True] = True
+
+
+@router.post("/{provider}/{account_id}", openapi_extra=RAW_BODY)
+async def receive(
+    provider: str, account_id: str, request: Request, here: TheHouse, later: BackgroundTasks
+) -> Received:
+    """Store a provider's event. 200 says: it is on disk, and will take effect."""
+    if provider not in PROVIDERS:
+        raise NotFound
+    body = await request.body()
+    world, now = here.world, here.world.clock()
+    async with world.database.system() as tx:
+        # The address is all that says whose event this is; its signature must then prove it.
+        account, adapter = await world.provider(tx, account_id, provider)
+    try:
+        observations = adapter.read_webhook(request.headers, body, now)
+    except UnreadableEvent:
+        log.error("webhook_unreadable", provider=provider, account_id=account_id)
+        raise
+    news: list[tuple[inbox.Letter, Payment]] = []
+    async with world.database.tenant(account.tenant_id) as tx:
+        for said in observations:
+            letter = await inbox.receive(tx, account, said, body, now)
+            if letter is None or letter.payment_id is None:
+                continue
+            news.append((letter, await payments.get(tx, letter.payment_id)))
+    for letter, payment in news:
+        later.add_task(_pass_on, here, payment, letter)
+    return Received()
+
+
+async def _pass_on(here: House, payment: Payment, letter: inbox.Letter) -> None:
+    try:
+        await messages.report(here.temporal, payment, letter.observation)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the inbox holds the event and the drain tries again
+        log.warning("report_postponed", inbox_id=letter.id, reason=type(error).__name__)

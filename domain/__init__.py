@@ -1,0 +1,1 @@
+"""Values and rules. Imports the standard library and pydantic, nothing else, ever."""

@@ -1,0 +1,93 @@
+"""What tenants are told: event types, the envelope, and when a delivery is tried again."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from domain.payment import Payment, PaymentStatus
+from domain.values import Value
+
+EVENT_OF_STATUS: Final[Mapping[PaymentStatus, str]] = {
+    PaymentStatus.CREATED: "payment.created",
+    PaymentStatus.PROVIDER_PENDING: "payment.pending",
+    PaymentStatus.SUCCEEDED: "payment.succeeded",
+    PaymentStatus.FAILED: "payment.failed",
+    PaymentStatus.EXPIRED: "payment.expired",
+    PaymentStatus.CANCELLED: "payment.cancelled",
+    PaymentStatus.UNKNOWN: "payment.unknown",
+    PaymentStatus.REVIEW: "payment.review",
+}
+
+
+class Announcement(Value):
+    """Something to tell a tenant; storage gives it its place in the tenant's sequence."""
+
+    type: str
+    payment_id: str | None
+    data: dict[str, Any]
+
+
+def payment_announcement(payment: Payment) -> Announcement:
+    order = payment.order
+    data: dict[str, Any] = {
+        "paymentId": payment.id,
+        "userId": order.user_id,
+        "orderId": order.order_id,
+        "amount": order.money.amount_minor,
+        "currency": order.money.currency,
+        "status": payment.status.value,
+        "provider": order.provider,
+        "metadata": order.metadata,
+    }
+    if payment.failure_code:
+        data |= {"failureCode": payment.failure_code, "failureMessage": payment.failure_message}
+    return Announcement(type=EVENT_OF_STATUS[payment.status], payment_id=payment.id, data=data)
+
+
+def envelope(event: Mapping[str, Any], *, sandbox: bool) -> dict[str, Any]:
+    """The body of a webhook, and of an entry of the event log: the same bytes on every attempt."""
+    return {
+        "eventId": event["id"],
+        "eventType": event["type"],
+        "type": event["type"],
+        "timestamp": rfc3339(event["at"]),
+        "tenantId": event["tenant_id"],
+        "sandbox": sandbox,
+        "sequence": event["sequence"],
+        "data": event["data"],
+    }
+
+
+def rfc3339(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# After the failure of attempt n, attempt n + 1 follows this much later (Standard Webhooks' schedule).
+BACKOFF: Final = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+_JITTER_PERCENT: Final = 20
+
+
+def backoff(delivery_id: str, attempts: int, asked_for: timedelta | None = None) -> timedelta | None:
+    """How long after the failure of attempt number ``attempts`` the next follows; None: it was the last.
+
+    The jitter of ±20 % comes from the delivery's own name, so that a repeated step decides alike.
+    A receiver's ``Retry-After`` is honoured up to twice the step.
+    """
+    if attempts > len(BACKOFF):
+        return None
+    step = BACKOFF[attempts - 1]
+    dice = int.from_bytes(sha256(f"{delivery_id}:{attempts}".encode()).digest()[:4], "big")
+    percent = 100 - _JITTER_PERCENT + dice % (2 * _JITTER_PERCENT + 1)
+    jittered = step * percent / 100
+    return jittered if asked_for is None else max(jittered, min(asked_for, 2 * step))

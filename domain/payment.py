@@ -1,0 +1,312 @@
+"""A payment: what was ordered, where it may go, and what a provider's word does to it.
+
+The rules stand here once, as pure functions. The workflow, the late path and ``paysaga verify`` all
+call them, and storage guards its UPDATEs with the same table.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from domain.entitlement import Grant
+from domain.money import Money
+from domain.values import Value
+
+
+class PaymentStatus(StrEnum):
+    CREATED = "CREATED"
+    PROVIDER_PENDING = "PROVIDER_PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
+    """The provider was called and nobody can yet say what happened. Left only on evidence."""
+    REVIEW = "REVIEW"
+    """Money arrived that does not match the order."""
+
+
+class RefundStatus(StrEnum):
+    NONE = "NONE"
+    PENDING = "PENDING"
+    PARTIAL = "PARTIAL"
+    FULL = "FULL"
+
+
+class DisputeStatus(StrEnum):
+    NONE = "NONE"
+    OPEN = "OPEN"
+    WON = "WON"
+    LOST = "LOST"
+
+
+S = PaymentStatus
+
+# The whole life of a payment. From EXPIRED and CANCELLED only late money leads on.
+TRANSITIONS: Final[Mapping[S, frozenset[S]]] = {
+    S.CREATED: frozenset({S.PROVIDER_PENDING, S.FAILED, S.UNKNOWN, S.CANCELLED}),
+    S.PROVIDER_PENDING: frozenset({S.SUCCEEDED, S.FAILED, S.EXPIRED, S.CANCELLED, S.UNKNOWN, S.REVIEW}),
+    S.UNKNOWN: frozenset({S.PROVIDER_PENDING, S.SUCCEEDED, S.FAILED, S.EXPIRED, S.CANCELLED, S.REVIEW}),
+    S.REVIEW: frozenset({S.SUCCEEDED, S.FAILED}),
+    S.EXPIRED: frozenset({S.SUCCEEDED}),
+    S.CANCELLED: frozenset({S.SUCCEEDED}),
+    S.SUCCEEDED: frozenset(),
+    S.FAILED: frozenset(),
+}
+
+# Still on its way: a workflow is working on it.
+OPEN: Final = frozenset({S.CREATED, S.PROVIDER_PENDING, S.UNKNOWN})
+# The provider has had its last word, as far as a payer's session goes.
+ENDED: Final = frozenset({S.SUCCEEDED, S.FAILED, S.EXPIRED, S.CANCELLED})
+
+
+def sources(to: PaymentStatus, *, late: bool = False) -> list[PaymentStatus]:
+    """The statuses a payment may be in just before ``to``; EXPIRED and CANCELLED only when late."""
+    closed = {S.EXPIRED, S.CANCELLED}
+    return [status for status in S if to in TRANSITIONS[status] and (status in closed) == late]
+
+
+class PaymentOrder(Value):
+    """What a tenant asked for, checked and complete. It never changes."""
+
+    payment_id: str
+    tenant_id: str
+    idempotency_key: str
+    digest: str
+    """Of the validated body: tells a repeat from another request under the same key."""
+    user_id: str
+    money: Money
+    provider: str
+    order_id: str | None = None
+    description: str | None = None
+    customer_email: str | None = None
+    success_url: str | None = None
+    cancel_url: str | None = None
+    entitlements: tuple[Grant, ...] = ()
+    metadata: dict[str, str] = {}
+    sandbox: bool
+    created_at: datetime
+    expires_at: datetime
+
+
+class Payment(Value):
+    """A payment as its row tells it."""
+
+    order: PaymentOrder
+    account_id: str
+    """The provider account it was given to."""
+    status: PaymentStatus
+    provider_reference: str | None = None
+    checkout_url: str | None = None
+    opened_at: datetime | None = None
+    """When the checkout first existed; what a replayed create answer is dated with."""
+    captured_minor: int = 0
+    amount_refunded: int = 0
+    refund_status: RefundStatus = RefundStatus.NONE
+    dispute_status: DisputeStatus = DisputeStatus.NONE
+    failure_code: str | None = None
+    failure_message: str | None = None
+    late: bool = False
+    updated_at: datetime
+
+    @property
+    def id(self) -> str:
+        return self.order.payment_id
+
+    @property
+    def as_opened(self) -> "Payment":
+        """The payment as it was when its checkout came to be: what a create is answered with, for ever."""
+        if self.opened_at is None:
+            return self
+        return Payment(
+            order=self.order,
+            account_id=self.account_id,
+            status=PaymentStatus.PROVIDER_PENDING,
+            provider_reference=self.provider_reference,
+            checkout_url=self.checkout_url,
+            opened_at=self.opened_at,
+            updated_at=self.opened_at,
+        )
+
+    @property
+    def ref(self) -> "PaymentRef":
+        order = self.order
+        return PaymentRef(
+            tenant_id=order.tenant_id,
+            payment_id=order.payment_id,
+            digest=order.digest,
+            money=order.money,
+            provider=order.provider,
+            expires_at=order.expires_at,
+        )
+
+    @property
+    def progress(self) -> "Progress":
+        return Progress(
+            status=self.status,
+            provider_reference=self.provider_reference,
+            checkout_url=self.checkout_url,
+            opened_at=self.opened_at,
+            failure_code=self.failure_code,
+            failure_message=self.failure_message,
+            updated_at=self.updated_at,
+        )
+
+
+class PaymentRef(Value):
+    """What a payment's workflow is told: ids, the amount and the deadline; nothing personal."""
+
+    tenant_id: str
+    payment_id: str
+    digest: str
+    money: Money
+    provider: str
+    expires_at: datetime
+
+
+class Progress(Value):
+    """How far a payment has come: the part of its row that a workflow works with."""
+
+    status: PaymentStatus
+    provider_reference: str | None = None
+    checkout_url: str | None = None
+    opened_at: datetime | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+    updated_at: datetime
+
+
+class Word(StrEnum):
+    """What a provider can say about a checkout, in our words."""
+
+    OPEN = "open"
+    PROCESSING = "processing"
+    """The payer has acted and the money is on its way; nothing can be closed now."""
+    ATTEMPT_FAILED = "attempt_failed"
+    """A card was declined; the payer may try another."""
+    PAID = "paid"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    ABSENT = "absent"
+    """The provider positively knows no such checkout."""
+    UNCLEAR = "unclear"
+    """No answer, or a word nobody knows. Never evidence of anything."""
+
+
+class Channel(StrEnum):
+    """How a word reached us."""
+
+    CREATE = "create"
+    WEBHOOK = "webhook"
+    READ = "read"
+    CLOSE = "close"
+
+
+class Observation(Value):
+    """What a provider said, translated and dated: evidence, not yet a fact of ours."""
+
+    word: Word
+    raw_state: str
+    channel: Channel
+    cause_id: str
+    """Names this word for ever: the provider's event id, or what was asked and when."""
+    payment_id: str | None = None
+    """Our reference, as the provider repeats it."""
+    reference: str | None = None
+    captured: Money | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+    observed_at: datetime
+    evidence_sha256: str | None = None
+    inbox_id: str | None = None
+
+
+class Verdict(Value):
+    """What a word does to a payment: move it ``to`` a status, or nothing but a ``note``."""
+
+    to: PaymentStatus | None = None
+    note: str
+    failure_code: str | None = None
+    failure_message: str | None = None
+
+
+_FINAL_WORDS: Final = {Word.FAILED: S.FAILED, Word.EXPIRED: S.EXPIRED, Word.CANCELLED: S.CANCELLED}
+_STILL_OPEN: Final = frozenset({Word.OPEN, Word.PROCESSING, Word.ATTEMPT_FAILED})
+
+
+def decide(
+    ref: PaymentRef, status: PaymentStatus, said: Observation, intent: PaymentStatus = S.EXPIRED
+) -> Verdict:
+    """What a provider's word makes of a payment that stands at ``status``.
+
+    ``intent`` is what we wanted when we asked the provider to close the checkout: a closed session is
+    CANCELLED if the tenant asked for it and EXPIRED if time ran out. Ended payments never move here:
+    a terminal status does not regress, and late money is decided by its own policy.
+    """
+    if status in ENDED:
+        return _after_the_end(status, said)
+    if status is S.REVIEW:
+        return Verdict(note="waiting_for_review")
+    if said.word is Word.PAID:
+        return _paid(ref, said)
+    if said.word in _FINAL_WORDS:
+        to = _FINAL_WORDS[said.word]
+        if said.channel is Channel.CLOSE and said.word is Word.EXPIRED:
+            to = intent
+        return Verdict(
+            to=to, note=said.word, failure_code=said.failure_code, failure_message=said.failure_message
+        )
+    if said.word is Word.ABSENT:
+        return _absent(status, said, intent)
+    if said.word in _STILL_OPEN:
+        # It can be paid: whatever we did not know about it, that much we know now.
+        resolved = S.PROVIDER_PENDING if status is S.UNKNOWN else None
+        return Verdict(to=resolved, note=said.word)
+    if said.channel in {Channel.CREATE, Channel.CLOSE} and status is not S.UNKNOWN:
+        # We had to know by now, and do not.
+        return Verdict(to=S.UNKNOWN, note="unclear")
+    return Verdict(note="unclear")
+
+
+def _paid(ref: PaymentRef, said: Observation) -> Verdict:
+    if said.captured == ref.money:
+        return Verdict(to=S.SUCCEEDED, note="paid")
+    return Verdict(
+        to=S.REVIEW,
+        note="amount_mismatch",
+        failure_code="amount_mismatch",
+        failure_message="The money that arrived does not match the order.",
+    )
+
+
+def _absent(status: PaymentStatus, said: Observation, intent: PaymentStatus) -> Verdict:
+    if status is S.UNKNOWN and said.reference is None:
+        # It never came to be, and we have stopped asking for it.
+        return Verdict(
+            to=S.FAILED,
+            note="never_created",
+            failure_code="provider_unavailable",
+            failure_message="The provider could not be reached in time.",
+        )
+    if said.channel is Channel.CLOSE:
+        return Verdict(to=intent, note="absent")
+    # A read may lag behind a create; only an attempt to close settles it.
+    return Verdict(note="absent")
+
+
+def _after_the_end(status: PaymentStatus, said: Observation) -> Verdict:
+    if said.word is Word.PAID:
+        return Verdict(note="repeated" if status is S.SUCCEEDED else "late_money")
+    if said.word in _FINAL_WORDS and _FINAL_WORDS[said.word] is not status:
+        return Verdict(note="contradicted")
+    return Verdict(note="repeated")
+
+
+class Settlement(Value):
+    """A verdict and the word it rests on: all that one transaction writes down."""
+
+    ref: PaymentRef
+    verdict: Verdict
+    observation: Observation

@@ -1,0 +1,71 @@
+"""Tenants: the product teams that use the platform, and the people and programs that act for them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from domain.values import Value
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    """Everything, credentials and provider accounts included."""
+    OPERATOR = "operator"
+    """The daily business: payments and what follows from them."""
+    APPROVER = "approver"
+    """Reads, and decides on what others asked for."""
+    READONLY = "readonly"
+
+
+# Who may change what. Reading is open to every role.
+MAY_TRADE = frozenset({Role.OWNER, Role.OPERATOR})
+MAY_ADMINISTER = frozenset({Role.OWNER})
+
+
+class TenantSettings(Value):
+    """What a tenant may choose for itself."""
+
+    checkout_expires_in_seconds: int = 900
+    default_provider: str | None = None
+
+
+class Tenant(Value):
+    id: str
+    name: str
+    app_name: str
+    contact_email: str
+    organization: str | None
+    sandbox: bool
+    suspended: bool
+    settings: TenantSettings
+    created_at: datetime
+
+
+class Credential(Value):
+    """A name that may log in for a tenant. Its secret is known to its holder only."""
+
+    id: str
+    tenant_id: str
+    name: str
+    role: Role
+    version: int
+    """Grows with every revocation; tokens carry the version they were made under."""
+    revoked: bool
+
+
+class Caller(Value):
+    """Who is asking, as their token vouches."""
+
+    tenant_id: str
+    credential_id: str
+    name: str
+    role: Role
+
+
+class ProviderAccount(Value):
+    """A tenant's account at a payment provider, without its secrets."""
+
+    id: str
+    tenant_id: str
+    provider: str
+    api_base: str | None
+    created_at: datetime

@@ -1,0 +1,33 @@
+"""What every value in this house has in common, and how things get their names."""
+
+import secrets
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Value(BaseModel):
+    """A frozen fact. Unknown fields are refused, so a typo cannot pass for data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# Crockford's alphabet sorts like the numbers it writes; lower case keeps ids pleasant in URLs.
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(prefix: str, at: datetime) -> str:
+    """A fresh id: sortable by ``at`` to the millisecond, with 80 random bits behind."""
+    return _identifier(prefix, at, secrets.token_bytes(10))
+
+
+def derived_id(prefix: str, at: datetime, *parts: str) -> str:
+    """The same id for the same parts and instant, so that a repeated step meets its own work."""
+    return _identifier(prefix, at, sha256("\x1f".join(parts).encode()).digest()[:10])
+
+
+def _identifier(prefix: str, at: datetime, entropy: bytes) -> str:
+    milliseconds = int(at.astimezone(UTC).timestamp() * 1000)
+    number = milliseconds << 80 | int.from_bytes(entropy, "big")
+    return f"{prefix}_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

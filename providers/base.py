@@ -1,0 +1,165 @@
+"""What we ask of a payment company, and how its failures are sorted.
+
+Subclass ``Provider`` in ``providers/<name>.py`` and the provider exists; nothing is registered by hand.
+An adapter translates and nothing more: it keeps no state, touches no database, knows no tenant. It raises
+the ``ProviderError``s of ``domain.errors`` and, from ``read_webhook``, signature refusals; nothing else.
+"""
+
+import asyncio
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum, auto
+from hashlib import sha256
+from typing import Any, ClassVar, Final
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from domain.errors import (
+    CurrencyUnsupported,
+    OutcomeUnknown,
+    ProviderAuthFailed,
+    ProviderConflict,
+    ProviderNotFound,
+    ProviderRejected,
+    ProviderUnavailable,
+)
+from domain.payment import Observation, PaymentOrder
+from domain.values import Value
+
+PROVIDERS: Final[dict[str, type["Provider"]]] = {}
+
+# How long one call may take, all in all. A step that waits longer holds up the payments behind it.
+DEADLINE: Final = timedelta(seconds=10)
+_ANSWER_LIMIT: Final = 1 << 20
+
+
+class Capability(StrEnum):
+    """What a provider can do; asked instead of its name."""
+
+    IDEMPOTENT_WRITES = auto()
+    FIND_BY_REFERENCE = auto()
+    SESSION_EXPIRE = auto()
+    SIGNED_WEBHOOKS = auto()
+    WEBHOOK_TIMESTAMP = auto()
+
+
+class Checkout(Value):
+    """A hosted checkout that exists at the provider."""
+
+    reference: str
+    url: str
+
+
+class Secrets(BaseModel):
+    """What opens an account. Subclasses name the fields; wire names are camelCase."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Provider(ABC):
+    name: ClassVar[str]
+    capabilities: ClassVar[frozenset[Capability]]
+    Secrets: ClassVar[type[Secrets]]
+    api_base: ClassVar[str | None] = None
+    """Where the company's API is, unless an account or the settings say otherwise."""
+
+    def __init_subclass__(cls) -> None:
+        PROVIDERS[cls.name] = cls
+
+    def __init__(self, http: httpx.AsyncClient, api_base: str, secrets: Mapping[str, str]) -> None:
+        self._http = http
+        self._base = api_base.rstrip("/")
+        self._secrets = self.Secrets.model_validate(secrets)
+
+    @abstractmethod
+    async def open_checkout(self, order: PaymentOrder) -> Checkout:
+        """Create the hosted checkout. The payment id is the operation key: safe to repeat."""
+
+    @abstractmethod
+    async def read_checkout(self, reference: str, now: datetime) -> Observation:
+        """What the provider says of this checkout now."""
+
+    @abstractmethod
+    async def close_checkout(self, reference: str, now: datetime) -> Observation:
+        """Ask the provider to take no more money here, and say what became of it. Safe to repeat."""
+
+    @abstractmethod
+    async def find_checkout(self, payment_id: str, now: datetime) -> Observation:
+        """The same, by our reference: for a checkout whose creation nobody can account for.
+
+        The word is ABSENT only when the provider positively knows none.
+        """
+
+    @abstractmethod
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Observation]:
+        """Verify the raw bytes, then translate; pure.
+
+        Raises ``SignatureMissing`` or ``SignatureInvalid`` before anything is parsed, and
+        ``UnreadableEvent`` when an authentic body cannot be read.
+        """
+
+    async def _call(
+        self, method: str, path: str, *, headers: Mapping[str, str], payload: object = None
+    ) -> Mapping[str, Any]:
+        """One HTTP call with its failures already sorted. Anything but GET counts as a write."""
+        lost = ProviderUnavailable if method == "GET" else OutcomeUnknown
+        try:
+            async with asyncio.timeout(DEADLINE.total_seconds()):
+                answer = await self._http.request(
+                    method,
+                    self._base + path,
+                    headers=headers,
+                    content=None if payload is None else json.dumps(payload),
+                )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise ProviderUnavailable(f"{self.name} cannot be reached") from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            # It never left: a key or an address that no request can carry.
+            raise ProviderRejected(f"{self.name}: the account's settings make no valid request") from error
+        except (httpx.TransportError, TimeoutError) as error:
+            raise lost(f"{self.name} did not answer in time") from error
+        return self._sorted(answer, lost)
+
+    def _sorted(
+        self, answer: httpx.Response, lost: type[ProviderUnavailable | OutcomeUnknown]
+    ) -> Mapping[str, Any]:
+        status = answer.status_code
+        said = f"{self.name} answered {status}"
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            raise ProviderUnavailable(said, retry_after=_seconds(answer.headers.get("retry-after")))
+        if status >= 500:
+            raise lost(said)
+        if status in _REFUSALS:
+            raise _REFUSALS[status](said)
+        if status >= 300:
+            raise ProviderRejected(said)
+        try:
+            read = json.loads(answer.content[:_ANSWER_LIMIT])
+        except ValueError as error:
+            raise lost(f"{said}, but not in JSON") from error
+        if not isinstance(read, dict):
+            raise lost(f"{said}, but not with an object")
+        return read
+
+    def _unsupported(self, currency: str) -> CurrencyUnsupported:
+        return CurrencyUnsupported(errors=(("/currency", f"{self.name} does not take {currency}"),))
+
+
+_REFUSALS: Final[Mapping[int, type[ProviderRejected]]] = {
+    401: ProviderAuthFailed,
+    403: ProviderAuthFailed,
+    404: ProviderNotFound,
+    409: ProviderConflict,
+}
+
+
+def _seconds(header: str | None) -> int | None:
+    return int(header) if header is not None and header.isascii() and header.isdigit() else None
+
+
+def evidence(body: bytes) -> str:
+    """What is kept of a provider's words: their SHA-256."""
+    return sha256(body).hexdigest()

@@ -1,0 +1,171 @@
+"""The sandbox provider: the pretend payment company that runs beside us (``python -m sandbox``)."""
+
+import base64
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.alias_generators import to_camel
+
+from domain.errors import OutcomeUnknown, ProviderConflict, ProviderNotFound, UnreadableEvent
+from domain.money import Money
+from domain.payment import Channel, Observation, PaymentOrder, Word
+from domain.signatures import verify
+from providers import base
+from providers.base import Capability, Checkout, Provider, evidence
+
+# (session status, payment status) -> our word. Whatever is not here is unclear, never success.
+_WORDS: Final[Mapping[tuple[str, str], Word]] = {
+    ("open", "unpaid"): Word.OPEN,
+    ("open", "processing"): Word.PROCESSING,
+    ("complete", "processing"): Word.PROCESSING,
+    ("complete", "paid"): Word.PAID,
+    ("complete", "failed"): Word.FAILED,
+    ("expired", "unpaid"): Word.EXPIRED,
+    ("cancelled", "unpaid"): Word.CANCELLED,
+}
+
+
+class Sandbox(Provider):
+    name = "sandbox"
+    capabilities = frozenset(Capability)
+
+    class Secrets(base.Secrets, alias_generator=to_camel):
+        api_key: SecretStr = Field(min_length=1)
+        webhook_secret: SecretStr = Field(min_length=24)
+        previous_webhook_secret: SecretStr | None = Field(default=None, min_length=24)
+
+    _secrets: Secrets
+    api_base: ClassVar[str | None] = None
+
+    async def open_checkout(self, order: PaymentOrder) -> Checkout:
+        wanted = {
+            "reference": order.payment_id,
+            "amount": order.money.amount_minor,
+            "currency": order.money.currency,
+            "description": order.description,
+            "customer_email": order.customer_email,
+            "success_url": order.success_url,
+            "cancel_url": order.cancel_url,
+            "expires_at": order.expires_at.isoformat(),
+            "metadata": order.metadata,
+        }
+        try:
+            said = await self._call(
+                "POST",
+                "/v1/checkout_sessions",
+                headers=self._headers(key=order.payment_id),
+                payload={name: value for name, value in wanted.items() if value is not None},
+            )
+        except ProviderConflict as error:
+            # The same key is being worked on: somebody's earlier attempt, whose answer we missed.
+            raise OutcomeUnknown(str(error)) from error
+        try:
+            return Checkout(reference=said["id"], url=said["url"])
+        except (KeyError, ValidationError) as error:
+            raise OutcomeUnknown("sandbox: the answer names no checkout") from error
+
+    async def read_checkout(self, reference: str, now: datetime) -> Observation:
+        try:
+            session = await self._call("GET", f"/v1/checkout_sessions/{reference}", headers=self._headers())
+        except ProviderNotFound:
+            return self._absent(reference, now)
+        return _observed(session, Channel.READ, f"read:{reference}:{now.isoformat()}", now)
+
+    async def close_checkout(self, reference: str, now: datetime) -> Observation:
+        try:
+            session = await self._call(
+                "POST",
+                f"/v1/checkout_sessions/{reference}/expire",
+                headers=self._headers(key=f"close-{reference}"),
+            )
+        except ProviderConflict:
+            # It cannot be closed any more; what it has become is what we wanted to know.
+            return await self.read_checkout(reference, now)
+        except ProviderNotFound:
+            return self._absent(reference, now).model_copy(update={"channel": Channel.CLOSE})
+        return _observed(session, Channel.CLOSE, f"close:{reference}:{now.isoformat()}", now)
+
+    async def find_checkout(self, payment_id: str, now: datetime) -> Observation:
+        found = await self._call(
+            "GET", f"/v1/checkout_sessions?reference={payment_id}", headers=self._headers()
+        )
+        sessions = found.get("data")
+        if not sessions:
+            return self._absent(None, now)
+        return _observed(sessions[0], Channel.READ, f"find:{payment_id}:{now.isoformat()}", now)
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Observation]:
+        secrets = [self._secrets.webhook_secret, self._secrets.previous_webhook_secret]
+        live = [secret.get_secret_value() for secret in secrets if secret is not None]
+        event_id = verify(live, headers, body, now)
+        try:
+            event = json.loads(body)
+            session = event["data"]
+            if session.get("object") != "checkout_session":
+                return []
+            said = _observed(session, Channel.WEBHOOK, event_id, now)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise UnreadableEvent("sandbox: an authentic event cannot be read") from error
+        return [said.model_copy(update={"evidence_sha256": evidence(body)})]
+
+    def _headers(self, key: str | None = None) -> dict[str, str]:
+        headers = {
+            "Authorization": f"Bearer {self._secrets.api_key.get_secret_value()}",
+            "Content-Type": "application/json",
+        }
+        return headers if key is None else headers | {"Idempotency-Key": key}
+
+    def _absent(self, reference: str | None, now: datetime) -> Observation:
+        return Observation(
+            word=Word.ABSENT,
+            raw_state="not_found",
+            channel=Channel.READ,
+            cause_id=f"absent:{reference}:{now.isoformat()}",
+            reference=reference,
+            observed_at=now,
+        )
+
+
+def _observed(session: Mapping[str, Any], channel: Channel, cause: str, now: datetime) -> Observation:
+    state, paid = str(session.get("status")), str(session.get("payment_status"))
+    word = _WORDS.get((state, paid), Word.UNCLEAR)
+    error = session.get("last_error") or {}
+    if word is Word.OPEN and error and channel is Channel.WEBHOOK:
+        word = Word.ATTEMPT_FAILED
+    captured = None
+    if session.get("amount_captured"):
+        captured = Money(
+            amount_minor=session["amount_captured"],
+            currency=session.get("currency_captured") or session["currency"],
+        )
+    return Observation(
+        word=word,
+        raw_state=f"{state}/{paid}"[:255],
+        channel=channel,
+        cause_id=cause,
+        payment_id=session.get("reference"),
+        reference=session.get("id"),
+        captured=captured,
+        failure_code=error.get("code"),
+        failure_message=error.get("message"),
+        observed_at=now,
+        evidence_sha256=evidence(json.dumps(session, sort_keys=True).encode()),
+    )
+
+
+def ready_made(platform_key: str, account_id: str) -> dict[str, str]:
+    """The secrets of a sandbox tenant's account, as the sandbox derives them too.
+
+    Nothing has to be set up over there: whoever holds the platform's key can name any account's keys.
+    """
+    keyed = platform_key.encode()
+    api = hmac.new(keyed, f"api:{account_id}".encode(), "sha256").hexdigest()[:40]
+    webhook = hmac.new(keyed, f"webhook:{account_id}".encode(), "sha256").digest()
+    return {
+        "apiKey": f"sk_sandbox_{account_id}_{api}",
+        "webhookSecret": f"whsec_{base64.b64encode(webhook).decode()}",
+    }

@@ -1,0 +1,258 @@
+"""The API that merchants' servers call: one short function per route, all through the gate."""
+
+from base64 import b64encode
+from dataclasses import replace
+from secrets import token_bytes
+from typing import Annotated
+
+from pydantic import Field
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from sandbox import checkout, pages, refunds
+from sandbox.checkout import Session
+from sandbox.disputes import Dispute
+from sandbox.errors import Refused, missing
+from sandbox.events import Event, WebhookEndpoint
+from sandbox.faults import HITS
+from sandbox.gate import Call, perform
+from sandbox.idempotency import Answer, digest, once, read_key
+from sandbox.payments import Payment
+from sandbox.refunds import Refund
+from sandbox.store import Record, new_id
+from sandbox.wire import (
+    Body,
+    Filters,
+    Handler,
+    Instant,
+    Reference,
+    WebAddress,
+    caller,
+    listing,
+    livez,
+    on_http_error,
+    on_refused,
+    read,
+    read_query,
+    world_of,
+)
+from sandbox.world import World
+
+_LARGEST_AMOUNT = 10**14
+
+
+class NewSession(Body):
+    """The body of ``POST /v1/checkout_sessions``."""
+
+    reference: Reference
+    amount: Annotated[int, Field(ge=1, le=_LARGEST_AMOUNT)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    description: Annotated[str, Field(max_length=500)] | None = None
+    customer_email: Annotated[str, Field(max_length=254)] | None = None
+    success_url: WebAddress | None = None
+    cancel_url: WebAddress | None = None
+    expires_at: Instant | None = None
+    metadata: Annotated[dict[str, str], Field(max_length=50, default_factory=dict)]
+
+
+class NewRefund(Body):
+    """The body of ``POST /v1/refunds``."""
+
+    payment: str
+    amount: Annotated[int, Field(ge=1, le=_LARGEST_AMOUNT)] | None = None
+    reference: Reference | None = None
+    reason: Annotated[str, Field(max_length=500)] | None = None
+
+
+class NewEndpoint(Body):
+    """The body of ``POST /v1/webhook_endpoints``."""
+
+    url: WebAddress
+
+
+class RefundFilters(Filters):
+    """The query string of ``GET /v1/refunds``: ``reference`` is the refund's own."""
+
+    payment: str | None = None
+
+
+async def create_checkout(request: Request) -> Response:
+    """Offer a payment."""
+    world, account = world_of(request), caller(request)
+    order = await read(request, NewSession)
+    call = _write(request, "checkout.create", account, order.reference)
+
+    def effect() -> Answer:
+        session = checkout.open_session(world, _session(world, account, order))
+        shown = session.wire()
+        if any(rule.fault == "beforeAnswer" for rule in HITS.get()):
+            # Something true to tell before the answer is out: a first attempt that was declined.
+            checkout.decline(world, session, "card_declined")
+        return 201, shown
+
+    asked = digest(request.url.path, order.model_dump(mode="json"))
+    return await perform(world, call, lambda: once(world, account, call.key, asked, effect))
+
+
+def _session(world: World, account: str, order: NewSession) -> Session:
+    identity, now = checkout.new_session_id(), world.clock.real()
+    fields = order.model_dump(exclude={"expires_at"})
+    return Session(
+        id=identity,
+        account=account,
+        created_at=now,
+        url=f"{world.config.public_url}/pay/{identity}",
+        expires_at=order.expires_at or now + checkout.LIFE,
+        **fields,
+    )
+
+
+async def expire_checkout(request: Request) -> Response:
+    """Withdraw an offer."""
+    world, account = world_of(request), caller(request)
+    identity = request.path_params["id"]
+    known = world.store.get(Session, identity, account)
+
+    def pretend() -> Response:
+        shown = checkout.find(world, identity, account).wire()
+        return JSONResponse({**shown, "status": "expired"})
+
+    def effect() -> Response:
+        return JSONResponse(checkout.expire(world, checkout.find(world, identity, account)).wire())
+
+    call = _write(request, "checkout.close", account, known.reference if known else None)
+    return await perform(world, replace(call, pretend=pretend), effect)
+
+
+async def create_refund(request: Request) -> Response:
+    """Give money back."""
+    world, account = world_of(request), caller(request)
+    order = await read(request, NewRefund)
+    known = world.store.get(Payment, order.payment, account)
+    call = _write(request, "refund.create", account, known.reference if known else None)
+
+    def effect() -> Answer:
+        payment = world.store.get(Payment, order.payment, account)
+        if payment is None:
+            raise missing("payment")
+        made = refunds.refund(
+            world, payment, amount=order.amount, reference=order.reference, reason=order.reason
+        )
+        return 201, made.wire()
+
+    asked = digest(request.url.path, order.model_dump(mode="json"))
+    return await perform(world, call, lambda: once(world, account, call.key, asked, effect))
+
+
+async def list_refunds(request: Request) -> Response:
+    """List refunds by the payment they belong to or by the caller's own reference."""
+    world, account = world_of(request), caller(request)
+    filters = read_query(request, RefundFilters)
+    query = replace(filters.query(account), reference=None, own=filters.reference, parent=filters.payment)
+    known = world.store.get(Payment, filters.payment, account) if filters.payment else None
+    call = Call(request, "refund.list", account, known.reference if known else None)
+    return await perform(world, call, lambda: JSONResponse(listing(world.store.page(Refund, query))))
+
+
+async def create_endpoint(request: Request) -> Response:
+    """Register an address; the answer holds its secret, now and in the list."""
+    world, account = world_of(request), caller(request)
+    order = await read(request, NewEndpoint)
+    endpoint = WebhookEndpoint(
+        id=new_id("whe"),
+        account=account,
+        reference=None,
+        created_at=world.clock.real(),
+        url=order.url,
+        secret="whsec_" + b64encode(token_bytes(32)).decode(),
+    )
+
+    def effect() -> Response:
+        world.store.insert(endpoint)
+        return JSONResponse({**endpoint.wire(), "secret": endpoint.secret}, 201)
+
+    return await perform(world, _write(request, "endpoint.create", account, None), effect)
+
+
+async def delete_endpoint(request: Request) -> Response:
+    """Forget an address; what it was still owed is dropped."""
+    world, account = world_of(request), caller(request)
+
+    def effect() -> Response:
+        endpoint = world.store.get(WebhookEndpoint, request.path_params["id"], account)
+        if endpoint is None:
+            raise missing("webhook endpoint")
+        world.store.delete(endpoint)
+        return JSONResponse({"id": endpoint.id, "deleted": True})
+
+    return await perform(world, _write(request, "endpoint.delete", account, None), effect)
+
+
+def _write(request: Request, operation: str, account: str, reference: str | None) -> Call:
+    return Call(request, operation, account, reference, read_key(request.headers.get("idempotency-key")))
+
+
+def _reader(kind: type[Record], operation: str) -> Handler:
+    """Make the route that shows one record."""
+
+    async def read_one(request: Request) -> Response:
+        world, account = world_of(request), caller(request)
+        identity = request.path_params["id"]
+        known = world.store.get(kind, identity, account)
+
+        def effect() -> Response:
+            record = world.store.get(kind, identity, account)
+            if record is None:
+                raise missing(kind.KIND.replace("_", " "))
+            return JSONResponse(record.wire())
+
+        call = Call(request, operation, account, known.reference if known else None)
+        return await perform(world, call, effect)
+
+    return read_one
+
+
+def _lister(kind: type[Record], operation: str) -> Handler:
+    """Make the route that lists records, oldest first."""
+
+    async def list_some(request: Request) -> Response:
+        world, account = world_of(request), caller(request)
+        filters = read_query(request, Filters)
+        call = Call(request, operation, account, filters.reference)
+        return await perform(
+            world, call, lambda: JSONResponse(listing(world.store.page(kind, filters.query(account))))
+        )
+
+    return list_some
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/livez", livez),
+    Route("/v1/checkout_sessions", create_checkout, methods=["POST"]),
+    Route("/v1/checkout_sessions", _lister(Session, "checkout.find")),
+    Route("/v1/checkout_sessions/{id}", _reader(Session, "checkout.read")),
+    Route("/v1/checkout_sessions/{id}/expire", expire_checkout, methods=["POST"]),
+    Route("/v1/payments", _lister(Payment, "payment.list")),
+    Route("/v1/payments/{id}", _reader(Payment, "payment.read")),
+    Route("/v1/refunds", create_refund, methods=["POST"]),
+    Route("/v1/refunds", list_refunds),
+    Route("/v1/refunds/{id}", _reader(Refund, "refund.read")),
+    Route("/v1/disputes", _lister(Dispute, "dispute.list")),
+    Route("/v1/disputes/{id}", _reader(Dispute, "dispute.read")),
+    Route("/v1/events", _lister(Event, "event.list")),
+    Route("/v1/events/{id}", _reader(Event, "event.read")),
+    Route("/v1/webhook_endpoints", create_endpoint, methods=["POST"]),
+    Route("/v1/webhook_endpoints", _lister(WebhookEndpoint, "endpoint.list")),
+    Route("/v1/webhook_endpoints/{id}", delete_endpoint, methods=["DELETE"]),
+    *pages.ROUTES,
+]
+
+
+def public_app(world: World) -> Starlette:
+    """Put the public port together: the API and the pages."""
+    app = Starlette(routes=ROUTES, exception_handlers={Refused: on_refused, HTTPException: on_http_error})
+    app.state.world = world
+    return app

@@ -1,0 +1,191 @@
+"""Checkout sessions: an offer to pay that ends once, as complete, expired or cancelled.
+
+Functions that change a session are called inside a transaction, after ``jobs.run_due``.
+"""
+
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal
+
+from sandbox import cards, faults, jobs, money, payments
+from sandbox.errors import Refused, invalid, missing
+from sandbox.events import emit
+from sandbox.store import Record, new_id
+from sandbox.world import World
+
+LIFE = timedelta(hours=24)
+BANK_SECONDS = 5
+DISPUTE_SECONDS = 2
+DECLINES = {
+    "card_declined": "the bank declined the card",
+    "insufficient_funds": "there is not enough money on the card",
+    "lost_card": "the card was reported lost",
+    "stolen_card": "the card was reported stolen",
+    "expired_card": "the card has expired",
+    "incorrect_cvc": "the security code is wrong",
+    "processing_error": "the card could not be processed",
+    "invalid_number": "this is not one of the test card numbers",
+    "authentication_failed": "the cardholder did not approve the payment",
+    "bank_refused": "the bank refused the transfer",
+}
+
+
+class Session(Record):
+    """One checkout. ``reference`` is the caller's payment id."""
+
+    KIND: ClassVar[str] = "checkout_session"
+    PRIVATE: ClassVar[frozenset[str]] = frozenset(
+        {"description", "customer_email", "success_url", "cancel_url", "challenge", "bank", "skew"}
+    )
+
+    status: Literal["open", "complete", "expired", "cancelled"] = "open"
+    payment_status: Literal["unpaid", "processing", "paid", "failed"] = "unpaid"
+    amount: int
+    currency: str
+    amount_captured: int = 0
+    currency_captured: str | None = None
+    url: str
+    payment: str | None = None
+    last_error: dict[str, str] | None = None
+    mode: Literal["test"] = "test"
+    metadata: dict[str, str]
+    expires_at: datetime
+    description: str | None
+    customer_email: str | None
+    success_url: str | None
+    cancel_url: str | None
+    challenge: str | None = None
+    """The last four digits of a card that waits for its holder's approval."""
+    bank: tuple[str, str] | None = None
+    """Last four digits and scenario of a bank payment under way."""
+    skew: tuple[str, ...] = ()
+    """Faults met before the capture that change what it will take."""
+
+
+def open_session(world: World, session: Session) -> Session:
+    """Offer a payment. Its life is counted on the sandbox's clock, from the caller's (real) time."""
+    money.check(session.amount, session.currency)
+    life = session.expires_at - world.clock.real()
+    if life <= timedelta():
+        raise invalid("expires_at is in the past", "expires_at_invalid")
+    session.skew = _skew()
+    world.store.insert(session)
+    jobs.put_off(world, "checkout.expire", session.id, life)
+    return session
+
+
+def new_session_id() -> str:
+    """Make the id that the page's address needs before the session is stored."""
+    return new_id("cs")
+
+
+def find(world: World, identity: str, account: str | None = None) -> Session:
+    """Read a session; another account's looks like none."""
+    session = world.store.get(Session, identity, account)
+    if session is None:
+        raise missing("checkout session")
+    return session
+
+
+def expire(world: World, session: Session) -> Session:
+    """Withdraw the offer; safe to repeat."""
+    if session.status == "complete":
+        raise Refused(409, "session_complete", "this session was paid or is being paid")
+    if session.status == "cancelled":
+        raise Refused(409, "session_cancelled", "the payer gave this session up")
+    if session.status == "open":
+        _end(world, session, "expired")
+    return session
+
+
+def give_up(world: World, session: Session) -> None:
+    """Let the payer walk away for good."""
+    _end(world, session, "cancelled")
+
+
+def attempt(world: World, session: Session, card: cards.Card) -> None:
+    """Try to pay an open session with a card. A decline leaves it open."""
+    scenario = card.scenario
+    session.challenge = None
+    if scenario.outcome == "decline":
+        decline(world, session, scenario.decline)
+    elif scenario.outcome == "challenge":
+        session.challenge = card.last4
+        world.store.update(session)
+    elif scenario.outcome == "bank":
+        session.status, session.payment_status = "complete", "processing"
+        session.bank, session.skew = (card.last4, scenario.name), session.skew + _skew()
+        _leave_open(world, session, "checkout.processing")
+        jobs.put_off(world, "checkout.bank_answers", session.id, world.scaled(BANK_SECONDS))
+    else:
+        _capture(world, session, card)
+
+
+def answer_challenge(world: World, session: Session, *, approved: bool) -> None:
+    """Let the cardholder approve or refuse the payment that waits for them."""
+    if session.challenge is None:
+        raise Refused(409, "no_challenge", "no card of this session waits for approval")
+    card = cards.Card(session.challenge, cards.SUCCESS)
+    session.challenge = None
+    if approved:
+        _capture(world, session, card)
+    else:
+        decline(world, session, cards.REFUSED_BY_PAYER.decline)
+
+
+def decline(world: World, session: Session, code: str) -> None:
+    """Record an attempt that failed; the session stays open."""
+    session.last_error = {"code": code, "message": DECLINES[code]}
+    world.store.update(session)
+    emit(world, "payment.attempt_failed", session)
+
+
+def _skew() -> tuple[str, ...]:
+    return tuple(rule.fault for rule in faults.HITS.get() if rule.fault in {"wrongAmount", "wrongCurrency"})
+
+
+def _capture(world: World, session: Session, card: cards.Card) -> None:
+    # Every caller has checked, under the write lock, that nothing was captured before: say so again here.
+    if session.payment is not None:
+        raise AssertionError("a session captures once")
+    skew = session.skew + _skew()
+    amount = money.wrong_amount(session.amount) if "wrongAmount" in skew else session.amount
+    currency = money.wrong_currency(session.currency) if "wrongCurrency" in skew else session.currency
+    payment = payments.capture(world, of=session, amount=amount, currency=currency, card=card)
+    session.status, session.payment_status = "complete", "paid"
+    session.payment, session.amount_captured, session.currency_captured = payment.id, amount, currency
+    session.last_error = None
+    _leave_open(world, session, "checkout.completed")
+    if card.scenario.disputed:
+        jobs.put_off(world, "dispute.open", payment.id, world.scaled(DISPUTE_SECONDS))
+
+
+def _end(world: World, session: Session, status: Literal["expired", "cancelled"]) -> None:
+    session.status, session.challenge = status, None
+    _leave_open(world, session, f"checkout.{status}")
+
+
+def _leave_open(world: World, session: Session, event: str) -> None:
+    world.store.update(session)
+    jobs.forget(world, "checkout.expire", session.id)
+    emit(world, event, session)
+
+
+@jobs.handles("checkout.expire")
+def _time_is_up(world: World, session_id: str) -> None:
+    session = world.store.get(Session, session_id)
+    if session is not None and session.status == "open":
+        expire(world, session)
+
+
+@jobs.handles("checkout.bank_answers")
+def _bank_answers(world: World, session_id: str) -> None:
+    session = world.store.get(Session, session_id)
+    if session is None or session.payment_status != "processing" or session.bank is None:
+        return
+    card = cards.remembered(*session.bank)
+    if not card.scenario.decline:
+        _capture(world, session, card)
+        return
+    session.payment_status = "failed"
+    session.last_error = {"code": card.scenario.decline, "message": DECLINES[card.scenario.decline]}
+    _leave_open(world, session, "checkout.failed")

@@ -1,0 +1,29 @@
+"""The one exception by which the sandbox says no on purpose."""
+
+TYPES = {400: "invalid_request", 401: "authentication", 404: "not_found", 409: "conflict", 429: "rate_limit"}
+
+
+class Refused(Exception):  # noqa: N818 - errors are reasons
+    """A request that is not granted. Whatever its transaction did is undone."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        """Keep the HTTP status, a code for programs and a sentence for people."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+    def body(self) -> dict[str, object]:
+        """Lay the refusal out as every error of the API is."""
+        kind = TYPES.get(self.status, "api_error")
+        return {"error": {"type": kind, "code": self.code, "message": self.message}}
+
+
+def invalid(message: str, code: str = "invalid_request") -> Refused:
+    """Refuse what was asked because of how it was asked."""
+    return Refused(400, code, message)
+
+
+def missing(noun: str) -> Refused:
+    """Refuse because there is no such thing, or it is another account's: the two look alike."""
+    return Refused(404, "not_found", f"no such {noun}")

@@ -1,0 +1,302 @@
+"""Payments in PostgreSQL. Every write may be repeated: it meets its own work."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, func, insert, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.entitlement import Grant
+from domain.errors import IdempotencyConflict, NotFound, OrderAlreadyPaid, OrderHasOpenPayment
+from domain.events import Announcement, payment_announcement
+from domain.money import Money
+from domain.payment import (
+    OPEN,
+    Payment,
+    PaymentOrder,
+    PaymentRef,
+    PaymentStatus,
+    Settlement,
+    sources,
+)
+from domain.values import Value, derived_id
+from storage import audit, events
+from storage.tables import ledger_entries, payment_events, payments
+
+
+async def place(tx: AsyncConnection, order: PaymentOrder, account_id: str) -> tuple[Payment, bool]:
+    """The payment of this order, and whether it is new: the key is remembered for ever.
+
+    Raises ``IdempotencyConflict`` when the key was used for another order, and ``OrderHasOpenPayment`` or
+    ``OrderAlreadyPaid`` (with that payment's id) when the same order is being paid under another key.
+    """
+    facts = order.model_dump(mode="json", include={"entitlements", "metadata"})
+    added = (
+        await tx.execute(
+            upsert(payments)
+            .values(
+                id=order.payment_id,
+                tenant_id=order.tenant_id,
+                account_id=account_id,
+                amount_minor=order.money.amount_minor,
+                currency=order.money.currency,
+                status=PaymentStatus.CREATED,
+                updated_at=order.created_at,
+                **facts,
+                **order.model_dump(exclude={"payment_id", "tenant_id", "money", *facts}),
+            )
+            # Either guard may refuse: the key's, or the one that lets an order be paid only once.
+            .on_conflict_do_nothing()
+            .returning(payments)
+        )
+    ).one_or_none()
+    if added is not None:
+        return _payment(added), True
+    return await _met(tx, order), False
+
+
+async def by_key(tx: AsyncConnection, key: str, digest: str) -> Payment | None:
+    """The payment this key started. Raises ``IdempotencyConflict`` when it was for another request."""
+    row = (await tx.execute(select(payments).where(payments.c.idempotency_key == key))).one_or_none()
+    if row is None:
+        return None
+    if row.digest != digest:
+        raise IdempotencyConflict
+    return _payment(row)
+
+
+async def _met(tx: AsyncConnection, order: PaymentOrder) -> Payment:
+    known = await by_key(tx, order.idempotency_key, order.digest)
+    if known is not None:
+        return known
+    other = (
+        await tx.execute(
+            select(payments.c.id, payments.c.status)
+            .where(
+                payments.c.order_id == order.order_id,
+                payments.c.status.in_([*OPEN, PaymentStatus.REVIEW, PaymentStatus.SUCCEEDED]),
+            )
+            .order_by(payments.c.created_at.desc())
+            .limit(1)
+        )
+    ).one()
+    refusal = OrderAlreadyPaid if other.status == PaymentStatus.SUCCEEDED else OrderHasOpenPayment
+    raise refusal(paymentId=other.id)
+
+
+async def get(tx: AsyncConnection, payment_id: str) -> Payment:
+    """Raises ``NotFound``; another tenant's payment looks exactly like none."""
+    row = (await tx.execute(select(payments).where(payments.c.id == payment_id))).one_or_none()
+    if row is None:
+        raise NotFound
+    return _payment(row)
+
+
+async def opened(
+    tx: AsyncConnection, payment_id: str, reference: str, checkout_url: str, now: datetime
+) -> Payment | None:
+    """CREATED or UNKNOWN becomes PROVIDER_PENDING, with somewhere to send the payer. None: it did not move."""
+    moved = (
+        await tx.execute(
+            update(payments)
+            .where(
+                payments.c.id == payment_id,
+                payments.c.status.in_(sources(PaymentStatus.PROVIDER_PENDING)),
+            )
+            .values(
+                status=PaymentStatus.PROVIDER_PENDING,
+                provider_reference=reference,
+                checkout_url=checkout_url,
+                opened_at=func.coalesce(payments.c.opened_at, now),
+                updated_at=now,
+            )
+            .returning(payments)
+        )
+    ).one_or_none()
+    return None if moved is None else _payment(moved)
+
+
+async def move(tx: AsyncConnection, settlement: Settlement, now: datetime) -> Payment | None:
+    """Carry a verdict out, if the payment may still go there. None: it did not move."""
+    verdict, said = settlement.verdict, settlement.observation
+    if verdict.to is None:
+        return None
+    changes: dict[str, Any] = {
+        "status": verdict.to,
+        "failure_code": verdict.failure_code,
+        "failure_message": verdict.failure_message,
+        "updated_at": now,
+    }
+    if said.captured is not None:
+        changes["captured_minor"] = said.captured.amount_minor
+    if said.reference is not None:
+        changes["provider_reference"] = func.coalesce(payments.c.provider_reference, said.reference)
+    moved = (
+        await tx.execute(
+            update(payments)
+            .where(
+                payments.c.id == settlement.ref.payment_id,
+                payments.c.status.in_(sources(verdict.to)),
+            )
+            .values(changes)
+            .returning(payments)
+        )
+    ).one_or_none()
+    return None if moved is None else _payment(moved)
+
+
+class Cause(Value):
+    """Why something happened to a payment. ``id`` names it once and for ever."""
+
+    id: str
+    type: str
+    actor: str
+    at: datetime
+    correlation_id: str | None = None
+    evidence_sha256: str | None = None
+    raw_state: str | None = None
+
+
+async def note(tx: AsyncConnection, payment: Payment, cause: Cause) -> None:
+    """Add a line to the payment's own history, once per cause."""
+    await tx.execute(
+        upsert(payment_events)
+        .values(
+            id=derived_id("pev", cause.at, payment.id, cause.id),
+            tenant_id=payment.order.tenant_id,
+            payment_id=payment.id,
+            type=cause.type,
+            cause_id=cause.id,
+            evidence_sha256=cause.evidence_sha256,
+            raw_state=cause.raw_state,
+            at=cause.at,
+        )
+        .on_conflict_do_nothing(index_elements=["payment_id", "cause_id"])
+    )
+
+
+async def record_change(
+    tx: AsyncConnection, payment: Payment, cause: Cause, also: Sequence[Announcement] = ()
+) -> list[str]:
+    """All that a change of status leaves behind: history, audit record and announcements.
+
+    Names the endpoints that now have something to receive. Call it last in the transaction.
+    """
+    await note(tx, payment, cause)
+    await audit.record(
+        tx,
+        audit.Deed(
+            tenant_id=payment.order.tenant_id,
+            actor=cause.actor,
+            action=cause.type,
+            resource=payment.id,
+            provider=payment.order.provider,
+            failure=payment.failure_code,
+            correlation_id=cause.correlation_id,
+            at=cause.at,
+        ),
+    )
+    told = [payment_announcement(payment), *also]
+    return await events.announce(tx, payment.order.tenant_id, told, cause.at)
+
+
+async def history(tx: AsyncConnection, payment_id: str) -> list[dict[str, Any]]:
+    """``{id, type, at, cause}``, oldest first."""
+    rows = await tx.execute(
+        select(
+            payment_events.c.id,
+            payment_events.c.type,
+            payment_events.c.at,
+            payment_events.c.cause_id.label("cause"),
+        )
+        .where(payment_events.c.payment_id == payment_id)
+        .order_by(payment_events.c.at, payment_events.c.id)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+async def book_capture(tx: AsyncConnection, payment: Payment, captured: Money, at: datetime) -> None:
+    """The provider owes us what it captured. The tenant has earned it, unless it must be reviewed first.
+
+    The two entries sum to zero.
+    """
+    earned = payment.status is PaymentStatus.SUCCEEDED
+    common = {
+        "tenant_id": payment.order.tenant_id,
+        "transaction_id": derived_id("txn", payment.order.created_at, payment.id, "capture"),
+        "payment_id": payment.id,
+        "currency": captured.currency,
+        "at": at,
+    }
+    owed, due = captured.amount_minor, "tenant_revenue" if earned else "suspense"
+    await tx.execute(
+        insert(ledger_entries).values(
+            [
+                {**common, "account": "provider_receivable", "amount_minor": owed},
+                {**common, "account": due, "amount_minor": -owed},
+            ]
+        )
+    )
+
+
+class PaymentFilter(Value):
+    """Which payments a list shows. ``after`` is the (created_at, id) of the last one seen."""
+
+    user_id: str | None = None
+    status: PaymentStatus | None = None
+    order_id: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    after: tuple[datetime, str] | None = None
+    limit: int = 20
+    offset: int = 0
+
+
+async def find(tx: AsyncConnection, wanted: PaymentFilter) -> tuple[Sequence[Payment], int]:
+    """One page, newest first, and how many there are in all."""
+    query = _narrowed(select(payments), wanted)
+    total = (await tx.execute(_narrowed(select(func.count()).select_from(payments), wanted))).scalar_one()
+    if wanted.after is not None:
+        query = query.where(tuple_(payments.c.created_at, payments.c.id) < tuple_(*wanted.after))
+    rows = await tx.execute(
+        query.order_by(payments.c.created_at.desc(), payments.c.id.desc())
+        .limit(wanted.limit)
+        .offset(wanted.offset)
+    )
+    return [_payment(row) for row in rows], total
+
+
+def _narrowed(query: Select[Any], wanted: PaymentFilter) -> Select[Any]:
+    conditions = {
+        "user_id": payments.c.user_id == wanted.user_id,
+        "status": payments.c.status == wanted.status,
+        "order_id": payments.c.order_id == wanted.order_id,
+        "created_from": payments.c.created_at >= wanted.created_from,
+        "created_to": payments.c.created_at <= wanted.created_to,
+    }
+    asked = [holds for name, holds in conditions.items() if getattr(wanted, name) is not None]
+    return query.where(*asked)
+
+
+async def unstarted(tx: AsyncConnection, before: datetime, limit: int) -> list[PaymentRef]:
+    """Orders older than this that no workflow has taken further; needs a system transaction."""
+    rows = await tx.execute(
+        select(payments)
+        .where(payments.c.status == PaymentStatus.CREATED, payments.c.created_at < before)
+        .order_by(payments.c.created_at)
+        .limit(limit)
+    )
+    return [_payment(row).ref for row in rows]
+
+
+def _payment(row: Row[Any]) -> Payment:
+    facts = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    shared = {name: facts[name] for name in PaymentOrder.model_fields if name in facts}
+    order = PaymentOrder(
+        payment_id=row.id,
+        money=Money(amount_minor=row.amount_minor, currency=row.currency),
+        **(shared | {"entitlements": tuple(Grant(**grant) for grant in row.entitlements)}),
+    )
+    return Payment(order=order, **{name: facts[name] for name in Payment.model_fields if name in facts})

@@ -1,0 +1,305 @@
+"""The whole schema: columns and constraints, no behaviour.
+
+Row-level security, triggers and grants stand in the migrations; a test compares both with the server.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+Id = String(64)
+Moment = DateTime(timezone=True)
+
+
+def _tenant() -> Column[str]:
+    return Column("tenant_id", Id, ForeignKey("tenants.id"), nullable=False)
+
+
+def _payment(*, nullable: bool = False) -> Column[str]:
+    return Column("payment_id", Id, ForeignKey("payments.id"), nullable=nullable)
+
+
+def _at(name: str = "created_at") -> Column[object]:
+    return Column(name, Moment, nullable=False)
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("app_name", String(64), nullable=False, unique=True),
+    Column("contact_email", String(254), nullable=False),
+    Column("organization", String(128)),
+    Column("sandbox", Boolean, nullable=False),
+    Column("suspended", Boolean, nullable=False, server_default=text("false")),
+    Column("settings", JSONB, nullable=False),
+    Column("data_key", LargeBinary, nullable=False),
+    _at(),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    Column("name", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("secret_hash", Text, nullable=False),
+    Column("previous_hash", Text),
+    Column("previous_until", Moment),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("revoked_at", Moment),
+    _at(),
+    Index(None, "tenant_id"),
+    CheckConstraint("role IN ('owner', 'operator', 'approver', 'readonly')", name="role"),
+)
+
+provider_accounts = Table(
+    "provider_accounts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    Column("provider", String(32), nullable=False),
+    Column("api_base", String(2048)),
+    Column("secrets", LargeBinary, nullable=False),
+    Column("retired_at", Moment),
+    _at(),
+    Index(
+        "one_live_account_per_provider",
+        "tenant_id",
+        "provider",
+        unique=True,
+        postgresql_where=text("retired_at IS NULL"),
+    ),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    Column("idempotency_key", String(255), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("user_id", String(128), nullable=False),
+    Column("order_id", String(128)),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("account_id", Id, ForeignKey("provider_accounts.id"), nullable=False),
+    Column("description", String(500)),
+    Column("customer_email", String(254)),
+    Column("success_url", String(2048)),
+    Column("cancel_url", String(2048)),
+    Column("entitlements", JSONB, nullable=False),
+    Column("metadata", JSONB, nullable=False),
+    Column("sandbox", Boolean, nullable=False),
+    Column("status", String(24), nullable=False),
+    Column("provider_reference", String(255)),
+    Column("checkout_url", Text),
+    Column("opened_at", Moment),
+    Column("captured_minor", BigInteger, nullable=False, server_default=text("0")),
+    Column("amount_refunded", BigInteger, nullable=False, server_default=text("0")),
+    Column("refund_status", String(16), nullable=False, server_default=text("'NONE'")),
+    Column("dispute_status", String(16), nullable=False, server_default=text("'NONE'")),
+    Column("failure_code", String(64)),
+    Column("failure_message", String(500)),
+    Column("late", Boolean, nullable=False, server_default=text("false")),
+    _at(),
+    _at("updated_at"),
+    _at("expires_at"),
+    UniqueConstraint("tenant_id", "idempotency_key"),
+    CheckConstraint("amount_minor > 0", name="amount"),
+    CheckConstraint("amount_refunded <= captured_minor", name="refunds_within_capture"),
+    CheckConstraint(
+        "status IN ('CREATED', 'PROVIDER_PENDING', 'SUCCEEDED', 'FAILED', 'EXPIRED', 'CANCELLED',"
+        " 'UNKNOWN', 'REVIEW')",
+        name="status",
+    ),
+    CheckConstraint("status <> 'SUCCEEDED' OR captured_minor = amount_minor", name="paid_in_full"),
+    # An order is paid once, whatever keys its requests carry.
+    Index(
+        "one_live_payment_per_order",
+        "tenant_id",
+        "order_id",
+        unique=True,
+        postgresql_where=text(
+            "order_id IS NOT NULL AND (status IN ('CREATED', 'PROVIDER_PENDING', 'UNKNOWN', 'REVIEW')"
+            " OR (status = 'SUCCEEDED' AND refund_status <> 'FULL'))"
+        ),
+    ),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(None, "tenant_id", "user_id", "created_at"),
+    Index(
+        "payments_still_open",
+        "created_at",
+        postgresql_where=text("status IN ('CREATED', 'PROVIDER_PENDING', 'UNKNOWN')"),
+    ),
+)
+
+payment_events = Table(
+    "payment_events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    _payment(),
+    Column("type", String(64), nullable=False),
+    Column("cause_id", String(255), nullable=False),
+    Column("evidence_sha256", String(64)),
+    Column("raw_state", String(255)),
+    _at("at"),
+    UniqueConstraint("payment_id", "cause_id"),
+)
+
+entitlements = Table(
+    "entitlements",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    Column("user_id", String(128), nullable=False),
+    Column("feature", String(128), nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    _payment(),
+    Column("valid_from", Moment, nullable=False),
+    Column("valid_to", Moment),
+    Index(None, "tenant_id", "user_id", "feature"),
+    Index(None, "payment_id"),
+)
+
+ledger_entries = Table(
+    "ledger_entries",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _tenant(),
+    Column("transaction_id", Id, nullable=False),
+    _payment(),
+    Column("account", String(32), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    _at("at"),
+    UniqueConstraint("transaction_id", "account"),
+    Index(None, "tenant_id", "currency", "account"),
+    Index(None, "payment_id"),
+)
+
+audit_records = Table(
+    "audit_records",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _tenant(),
+    Column("organization", String(128)),
+    Column("actor", String(160), nullable=False),
+    Column("correlation_id", String(128)),
+    Column("action", String(64), nullable=False),
+    Column("resource", String(160), nullable=False),
+    Column("provider", String(32)),
+    Column("result", String(16), nullable=False),
+    Column("failure", String(64)),
+    _at("at"),
+    Index(None, "tenant_id", "at"),
+    Index(None, "tenant_id", "resource"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    Column("account_id", Id, ForeignKey("provider_accounts.id"), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("event_id", String(255), nullable=False),
+    _payment(nullable=True),
+    Column("state", String(16), nullable=False),
+    Column("note", String(64)),
+    Column("body", LargeBinary, nullable=False),
+    Column("observation", JSONB, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("due_at", Moment, nullable=False),
+    _at("received_at"),
+    Column("processed_at", Moment),
+    UniqueConstraint("account_id", "event_id"),
+    CheckConstraint("state IN ('RECEIVED', 'PROCESSED', 'UNMATCHED', 'QUARANTINED', 'DEAD')", name="state"),
+    Index("inbox_waiting", "due_at", postgresql_where=text("state IN ('RECEIVED', 'UNMATCHED')")),
+    Index(None, "payment_id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    Column("sequence", BigInteger, nullable=False),
+    Column("type", String(64), nullable=False),
+    _payment(nullable=True),
+    Column("data", JSONB, nullable=False),
+    _at("at"),
+    UniqueConstraint("tenant_id", "sequence"),
+    Index(None, "payment_id"),
+)
+
+event_sequences = Table(
+    "event_sequences",
+    metadata,
+    Column("tenant_id", Id, ForeignKey("tenants.id"), primary_key=True),
+    Column("last", BigInteger, nullable=False),
+)
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    Column("url", String(2048), nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("status", String(16), nullable=False, server_default=text("'enabled'")),
+    Column("disabled_reason", String(128)),
+    _at(),
+    Index(None, "tenant_id"),
+    CheckConstraint("status IN ('enabled', 'disabled')", name="status"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    Column("endpoint_id", Id, ForeignKey("webhook_endpoints.id"), nullable=False),
+    Column("event_id", Id, ForeignKey("events.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("due_at", Moment),
+    Column("last_status", Integer),
+    Column("last_error", String(255)),
+    Column("delivered_at", Moment),
+    _at(),
+    UniqueConstraint("endpoint_id", "event_id"),
+    CheckConstraint("state IN ('PENDING', 'DELIVERED', 'EXHAUSTED')", name="state"),
+    CheckConstraint("(state = 'PENDING') = (due_at IS NOT NULL)", name="due_while_pending"),
+    Index("deliveries_due", "endpoint_id", "due_at", postgresql_where=text("state = 'PENDING'")),
+)

@@ -1,0 +1,60 @@
+"""One sandbox for all tests that leave it standing, and a shop of its own for each test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+from sandbox_house import NO_TLS, Company, Mailbox, Shop
+
+
+@pytest.fixture(scope="session")
+def mailbox() -> Iterator[Mailbox]:
+    """Receive everybody's webhooks."""
+    with Mailbox().open() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox) -> Iterator[Company]:
+    """Share one process; tests keep to their own account."""
+    with Company(tmp_path_factory.mktemp("sandbox"), mailbox).running() as started:
+        yield started
+
+
+@pytest.fixture
+def own_company(tmp_path: Path, mailbox: Mailbox) -> Iterator[Company]:
+    """Have a process that may be killed."""
+    with Company(tmp_path, mailbox).running() as started:
+        yield started
+
+
+async def _shop(company: Company) -> AsyncIterator[Shop]:
+    account = f"acc_{uuid4().hex}"
+    keys = await company.control("POST", "accounts", json={"account": account})
+    headers = {"Authorization": f"Bearer {keys['apiKey']}"}
+    async with httpx.AsyncClient(base_url=company.url, headers=headers, timeout=10, verify=NO_TLS) as client:
+        yield Shop(company, client, account, keys["webhookSecret"])
+
+
+@pytest_asyncio.fixture
+async def shop(company: Company) -> AsyncIterator[Shop]:
+    """Open a shop at the shared company."""
+    async for opened in _shop(company):
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def other_shop(company: Company) -> AsyncIterator[Shop]:
+    """Open a second shop at the shared company."""
+    async for opened in _shop(company):
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def own_shop(own_company: Company) -> AsyncIterator[Shop]:
+    """Open a shop at a company of its own."""
+    async for opened in _shop(own_company):
+        yield opened

@@ -1,0 +1,165 @@
+"""Root: runs the workflows and their steps, renders our refusals as Temporal failures, drains the inbox."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import httpx
+import structlog
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor, Worker
+
+from activities.courier import CourierActivities
+from activities.outbound import guarded_client
+from activities.payment import PaymentActivities
+from activities.world import World
+from domain.errors import NotYet, Refusal
+from settings import Settings, configure_logging, connect_temporal, key_bytes
+from storage.database import Database
+from storage.vault import Vault
+from workflows import messages
+from workflows.courier import CourierWorkflow
+from workflows.late import LateWorkflow
+from workflows.payment import PaymentWorkflow
+from workflows.policies import COURIER_QUEUE, QUEUE
+from workflows.sweeps import Sweeps
+
+log = structlog.get_logger(__name__)
+
+# How long running steps may take to finish when we are told to stop.
+_GRACE: Final = timedelta(seconds=8)
+
+
+class Failures(Interceptor):
+    """Turns a ``Refusal`` into a Temporal failure that knows whether, and when, to try again."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        return _Failures(next)
+
+
+class _Failures(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        try:
+            return await super().execute_activity(input)
+        except Refusal as refusal:
+            after = refusal.retry_after
+            raise ApplicationError(
+                refusal.detail,
+                type=type(refusal).__name__,
+                non_retryable=not refusal.retryable,
+                next_retry_delay=None if after is None else timedelta(seconds=after),
+                category=ApplicationErrorCategory.BENIGN
+                if isinstance(refusal, NotYet)
+                else ApplicationErrorCategory.UNSPECIFIED,
+            ) from refusal
+
+
+@asynccontextmanager
+async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[World]:
+    database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+    try:
+        async with httpx.AsyncClient(trust_env=False, limits=limits) as http:
+            yield World(
+                database=database,
+                vault=Vault(key_bytes(settings.vault_keys)),
+                http=http,
+                api_bases=settings.api_bases,
+                clock=partial(datetime.now, UTC),
+                time_scale=settings.time_scale,
+                wake=partial(messages.wake, temporal),
+            )
+    finally:
+        await database.close()
+
+
+def build(temporal: Client, world: World, couriers_http: httpx.AsyncClient) -> list[Worker]:
+    """Two workers: one for money, one for tenants' endpoints, which may be slow."""
+    payment, courier = PaymentActivities(world), CourierActivities(world, couriers_http)
+    return [
+        Worker(
+            temporal,
+            task_queue=QUEUE,
+            workflows=[PaymentWorkflow, LateWorkflow],
+            activities=[payment.open_checkout, payment.recall, payment.look, payment.ask, payment.settle],
+            interceptors=[Failures()],
+            max_cached_workflows=2_000,
+            max_concurrent_activities=100,
+            # Fairness between tenants works on tasks that go through the server.
+            disable_eager_activity_execution=True,
+            graceful_shutdown_timeout=_GRACE,
+        ),
+        Worker(
+            temporal,
+            task_queue=COURIER_QUEUE,
+            workflows=[CourierWorkflow],
+            activities=[courier.carry],
+            interceptors=[Failures()],
+            max_cached_workflows=1_000,
+            max_concurrent_activities=200,
+            disable_eager_activity_execution=True,
+            graceful_shutdown_timeout=_GRACE,
+        ),
+    ]
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Work until told to stop, then finish what is in hand. Waits for Temporal as long as it takes."""
+    temporal = await connect_temporal(settings)
+    await _answers(temporal, stop)
+    async with (
+        open_world(settings, temporal) as world,
+        guarded_client(settings.development) as http,
+        Sweeps(world, temporal).running(),
+    ):
+        workers = build(temporal, world, http)
+        running = [asyncio.create_task(worker.run()) for worker in workers]
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait([*running, waiting], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        await asyncio.gather(*(worker.shutdown() for worker in workers))
+        # A worker that broke says so here.
+        await asyncio.gather(*running)
+
+
+async def _answers(temporal: Client, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            if await temporal.service_client.check_health(timeout=timedelta(seconds=3)):
+                return
+        except RPCError:
+            log.warning("waiting_for_temporal")
+        await asyncio.sleep(1)
+
+
+async def _main() -> None:
+    settings = Settings()  # type: ignore[call-arg]  # pydantic-settings fills them from the environment
+    configure_logging(settings)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run(settings, stop)
+
+
+def main() -> None:
+    code = 0
+    try:
+        asyncio.run(_main())
+    except Exception:
+        log.exception("worker_failed")
+        code = 1
+    sys.stderr.flush()
+    # The SDK's native threads sometimes abort an interpreter that takes its leave politely (seen on 3.11).
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Processes: what happens to a thing over time, in one place each."""

@@ -1,0 +1,147 @@
+"""How others start our workflows and talk to them: the one place that knows ids, queues and policies."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
+from temporalio.client import Client, WithStartWorkflowOperation
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.courier import Round
+from domain.payment import OPEN, Observation, Payment, PaymentRef, Progress
+from workflows import courier, late, payment, policies
+from workflows.courier import CourierWorkflow
+from workflows.late import LateWorkflow
+from workflows.payment import PaymentWorkflow, attributes
+
+_QUICK: Final = timedelta(seconds=5)
+
+
+def _birth(ref: PaymentRef) -> dict[str, Any]:
+    """How a payment's workflow is started, by whoever comes first; the others meet it."""
+    return {
+        "id": payment.workflow_id(ref.tenant_id, ref.payment_id),
+        "task_queue": policies.QUEUE,
+        "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        "search_attributes": attributes(ref),
+        "static_summary": f"{ref.money} at {ref.provider}",
+        "priority": policies.fair(ref.tenant_id, 2),
+    }
+
+
+async def open_checkout(client: Client, ref: PaymentRef, patience: timedelta) -> Progress:
+    """Start the payment, or meet the one that runs, and wait for its checkout: one RPC.
+
+    Raises ``temporalio`` errors when that takes longer than ``patience`` or Temporal is away; the workflow
+    may have been started all the same.
+    """
+    start = WithStartWorkflowOperation(PaymentWorkflow.run, ref, **_birth(ref))
+    try:
+        return await client.execute_update_with_start_workflow(
+            PaymentWorkflow.checkout,
+            id=ref.digest,
+            start_workflow_operation=start,
+            rpc_timeout=patience,
+        )
+    finally:
+        _consume(start)
+
+
+async def cancel(client: Client, ref: PaymentRef, patience: timedelta) -> Progress:
+    """Ask a payment to end without money. Raises as ``open_checkout`` does, with the wish standing."""
+    start = WithStartWorkflowOperation(PaymentWorkflow.run, ref, **_birth(ref))
+    try:
+        return await client.execute_update_with_start_workflow(
+            PaymentWorkflow.cancel,
+            id=f"cancel-{ref.digest}",
+            start_workflow_operation=start,
+            rpc_timeout=patience,
+        )
+    finally:
+        _consume(start)
+
+
+def _consume(start: WithStartWorkflowOperation[Any, Any]) -> None:
+    # Nobody asks for this handle; asyncio would complain about an exception nobody saw.
+    future = start._workflow_handle  # noqa: SLF001 - the public accessor is a coroutine that would wait
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+async def start_payment(client: Client, ref: PaymentRef) -> None:
+    """Make sure the payment's workflow exists."""
+    await client.start_workflow(PaymentWorkflow.run, ref, rpc_timeout=_QUICK, **_birth(ref))
+
+
+async def report(client: Client, known: Payment, said: Observation) -> None:
+    """Pass a provider's word on to whoever decides about this payment. Safe to repeat.
+
+    The event's id is the request's id: Temporal delivers it once however often it is sent. A payment that
+    has ended hears it by way of its late workflow.
+    """
+    ref = known.ref
+    try:
+        await _signal(client, payment.workflow_id(ref.tenant_id, ref.payment_id), said)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+    else:
+        return
+    if known.status in OPEN:
+        await client.start_workflow(
+            PaymentWorkflow.run,
+            ref,
+            start_signal="provider_reported",
+            start_signal_args=[said],
+            rpc_timeout=_QUICK,
+            **_birth(ref),
+        )
+    else:
+        await client.start_workflow(
+            LateWorkflow.run,
+            ref,
+            id=late.workflow_id(ref.tenant_id, ref.payment_id),
+            task_queue=policies.QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            start_signal="provider_reported",
+            start_signal_args=[said],
+            static_summary=f"{said.word} after the end of {ref.payment_id}",
+            priority=policies.fair(ref.tenant_id, 1),
+            rpc_timeout=_QUICK,
+        )
+
+
+async def _signal(client: Client, workflow_id: str, said: Observation) -> None:
+    # The SDK's handle.signal() makes up a request id of its own, and three calls are three signals.
+    await client.workflow_service.signal_workflow_execution(
+        SignalWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+            signal_name="provider_reported",
+            input=Payloads(payloads=await client.data_converter.encode([said])),
+            identity=client.identity,
+            request_id=said.cause_id,
+        ),
+        timeout=_QUICK,
+    )
+
+
+async def wake(client: Client, tenant_id: str, endpoint_ids: Sequence[str]) -> None:
+    """Tell these endpoints' couriers that there is something to carry."""
+    for endpoint_id in endpoint_ids:
+        await client.start_workflow(
+            CourierWorkflow.run,
+            Round(tenant_id=tenant_id, endpoint_id=endpoint_id),
+            id=courier.workflow_id(tenant_id, endpoint_id),
+            task_queue=policies.COURIER_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            start_signal="wake",
+            static_summary=f"webhooks to {endpoint_id}",
+            priority=policies.fair(tenant_id, 4),
+            rpc_timeout=_QUICK,
+        )

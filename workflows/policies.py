@@ -1,0 +1,60 @@
+"""Where workflows run, how long a step may take before it is tried again, and who goes first."""
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio.common import Priority, RetryPolicy, SearchAttributeKey
+from temporalio.workflow import ActivityConfig
+
+QUEUE: Final = "paysaga"
+COURIER_QUEUE: Final = "paysaga-couriers"
+"""Tenants' endpoints may be slow; they have workers of their own, so that money never waits for them."""
+
+TENANT_ID: Final = SearchAttributeKey.for_keyword("TenantId")
+PAYMENT_STATUS: Final = SearchAttributeKey.for_keyword("PaymentStatus")
+PROVIDER_NAME: Final = SearchAttributeKey.for_keyword("Provider")
+PROVIDER_REFERENCE: Final = SearchAttributeKey.for_keyword("ProviderReference")
+CURRENCY: Final = SearchAttributeKey.for_keyword("Currency")
+AMOUNT_MINOR: Final = SearchAttributeKey.for_int("AmountMinor")
+DUE_AT: Final = SearchAttributeKey.for_datetime("DueAt")
+
+
+def fair(tenant_id: str, urgency: int) -> Priority:
+    """1 settle and refund, 2 create, 3 subscription, 4 courier, 5 reconciliation; tenants take turns."""
+    return Priority(priority_key=urgency, fairness_key=tenant_id)
+
+
+# Our own database: quick, and retried until it answers.
+STORE: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=20),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
+    ),
+)
+
+# Somebody else's API: slow, sometimes away. How long we insist is the caller's to say.
+PROVIDER: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=15)
+    ),
+)
+
+# A question that is put again and again; each attempt names the time of the next one itself.
+PATIENT: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=15), maximum_interval=timedelta(days=1)),
+)
+
+# How long a provider may stay silent when we have to know, before we say that nobody does.
+PATIENCE: Final = timedelta(seconds=30)
+
+# A timer that is due already still has to be one.
+AT_ONCE: Final = timedelta(milliseconds=1)
+
+# One round of a courier: up to 40 deliveries, four at a time, 15 s each at the worst.
+CARRY: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),
+)

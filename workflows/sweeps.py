@@ -1,0 +1,86 @@
+"""Makes sure that nothing on record is forgotten: starts and signals workflows, and decides nothing.
+
+Every round repeats safely. Temporal being away only means that the next round finds more to do.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from temporalio.client import Client
+
+from activities.world import World
+from storage import events, inbox, payments
+from workflows import messages
+
+log = structlog.get_logger(__name__)
+
+_ROUND: Final = timedelta(seconds=1)
+_BATCH: Final = 200
+# The API starts its own orders; only what it could not start is ours.
+_UNSTARTED_AFTER: Final = timedelta(seconds=3)
+# Its workflow may insist on a provider that is away; no need to start it anew with every round.
+_SEEN_FOR: Final = timedelta(minutes=1)
+# A courier wakes itself for what is due; this much later it must have been lost.
+_OVERDUE_AFTER: Final = timedelta(seconds=30)
+
+
+class Sweeps:
+    """Runs its rounds for as long as it is entered."""
+
+    def __init__(self, world: World, temporal: Client) -> None:
+        self._world = world
+        self._temporal = temporal
+        self._started: dict[str, datetime] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        rounds = [
+            asyncio.create_task(self._again(sweep))
+            for sweep in (self.start_orders, self.drain_inbox, self.wake_couriers)
+        ]
+        try:
+            yield
+        finally:
+            for task in rounds:
+                task.cancel()
+            await asyncio.gather(*rounds, return_exceptions=True)
+
+    async def _again(self, sweep: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await sweep()
+            except Exception as error:  # noqa: BLE001 - whatever is away now, the next round asks again
+                log.warning("sweep_postponed", sweep=sweep.__name__, reason=type(error).__name__)
+            await asyncio.sleep(_ROUND.total_seconds())
+
+    async def start_orders(self) -> None:
+        """Give every accepted order its workflow."""
+        now = self._world.clock()
+        self._started = {key: at for key, at in self._started.items() if now - at < _SEEN_FOR}
+        async with self._world.database.system() as tx:
+            refs = await payments.unstarted(tx, now - _UNSTARTED_AFTER, _BATCH)
+        for ref in refs:
+            if ref.payment_id not in self._started:
+                await messages.start_payment(self._temporal, ref)
+                self._started[ref.payment_id] = now
+
+    async def drain_inbox(self) -> None:
+        """Pass on every provider event that has not taken effect."""
+        async with self._world.database.system() as tx:
+            letters = await inbox.waiting(tx, self._world.clock(), _BATCH)
+        for letter in letters:
+            async with self._world.database.tenant(letter.tenant_id) as tx:
+                payment = await inbox.match(tx, letter, self._world.clock())
+            if payment is not None:
+                await messages.report(self._temporal, payment, letter.observation)
+
+    async def wake_couriers(self) -> None:
+        """Wake the couriers of deliveries that should have left long ago."""
+        async with self._world.database.system() as tx:
+            late = await events.overdue(tx, self._world.clock() - _OVERDUE_AFTER, _BATCH)
+        for tenant_id, endpoint_id in late:
+            await messages.wake(self._temporal, tenant_id, [endpoint_id])
