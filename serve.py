@@ -23,7 +23,7 @@ from workflows import messages
 async def open_house(settings: Settings) -> AsyncIterator[House]:
     """Everything the routes use. Nothing here waits for another server: readiness is ``/readyz``'s to tell."""
     database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
-    temporal = await connect_temporal(settings)
+    temporal = await connect_temporal(settings, lazy=True)
     try:
         async with httpx.AsyncClient(trust_env=False) as http:
             yield House(

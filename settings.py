@@ -103,13 +103,13 @@ def key_bytes(keys: tuple[SecretStr, ...]) -> list[bytes]:
     return [base64.b64decode(key.get_secret_value()) for key in keys]
 
 
-async def connect_temporal(settings: Settings) -> Client:
-    """A client that connects with its first call, so that we start even when Temporal is away."""
+async def connect_temporal(settings: Settings, *, lazy: bool) -> Client:
+    """A client; a lazy one connects with its first call, so that its owner starts when Temporal is away."""
     return await Client.connect(
         settings.temporal_address,
         namespace=settings.temporal_namespace,
         data_converter=pydantic_data_converter,
-        lazy=True,
+        lazy=lazy,
     )
 
 

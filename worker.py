@@ -113,11 +113,12 @@ def build(temporal: Client, world: World, couriers_http: httpx.AsyncClient) -> l
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Work until told to stop, then finish what is in hand. Waits for Temporal as long as it takes."""
-    temporal = await connect_temporal(settings)
-    await _answers(temporal, stop)
+    temporal = await _connected(settings, stop)
+    if temporal is None:
+        return
     async with (
         open_world(settings, temporal) as world,
-        guarded_client(settings.development) as http,
+        guarded_client(development=settings.development) as http,
         Sweeps(world, temporal).running(),
     ):
         workers = build(temporal, world, http)
@@ -130,14 +131,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await asyncio.gather(*running)
 
 
-async def _answers(temporal: Client, stop: asyncio.Event) -> None:
+async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
     while not stop.is_set():
         try:
-            if await temporal.service_client.check_health(timeout=timedelta(seconds=3)):
-                return
-        except RPCError:
-            log.warning("waiting_for_temporal")
+            return await connect_temporal(settings, lazy=False)
+        except (RuntimeError, RPCError):
+            log.warning("waiting_for_temporal", address=settings.temporal_address)
         await asyncio.sleep(1)
+    return None
 
 
 async def _main() -> None:

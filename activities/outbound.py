@@ -87,9 +87,10 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
     """httpx's transport on a pool of our own; httpx itself has no way to hand in a network backend."""
 
     def __init__(self, backend: GuardedBackend) -> None:
-        super().__init__(trust_env=False)
+        tls = httpx.create_ssl_context(trust_env=False)
+        super().__init__(verify=tls)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=tls,
             max_connections=_LIMITS.max_connections,
             max_keepalive_connections=_LIMITS.max_keepalive_connections,
             keepalive_expiry=_LIMITS.keepalive_expiry,

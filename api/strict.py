@@ -141,7 +141,7 @@ class StrictRoute(APIRoute):
 class Model(BaseModel):
     """What a caller may send: exactly these members, camelCase on the wire, of exactly these types.
 
-    Only wire names are taken, by ``Model(userId=…)`` too.
+    Only wire names are taken: in Python, make one with ``model_validate``.
     """
 
     model_config = ConfigDict(

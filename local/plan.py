@@ -86,6 +86,7 @@ class Plan:
             ),
             environment=self._inherited(),
             folder=store,
+            stop=((signal.SIGTERM, 1.5),),
             ready=lambda: self._answers(f"{self.url('temporalHttp')}/api/v1/namespaces/{NAMESPACE}"),
         )
 
@@ -110,16 +111,17 @@ class Plan:
             environment=self._inherited() | {"SANDBOX_PLATFORM_KEY": self.keys.sandbox_platform_key},
             folder=self.project,
             ready=ready,
-            stop=((signal.SIGTERM, 1.0),),
+            stop=((signal.SIGTERM, 0.5),),
         )
 
     def migrations(self) -> Part:
         """Bring the schema up to date, then end."""
-        return self._ours("migrate", "storage.migrate")
+        return self._ours("migrate", "cli", "migrate")
 
     def worker(self) -> Part:
         """The Temporal worker. Only the API can tell that it is there."""
-        return self._ours("worker", "worker")
+        # Long enough to finish the steps it is at.
+        return self._ours("worker", "worker", patience=7.0)
 
     def api(self) -> Part:
         """The API, which is ready when everything behind it is."""
@@ -141,13 +143,14 @@ class Plan:
             "tenant": {"id": tenant.id, "appName": tenant.appName, "appSecret": tenant.appSecret},
         }
 
-    def _ours(self, name: str, module: str) -> Part:
+    def _ours(self, name: str, *module: str, patience: float = 3.0) -> Part:
         return Part(
             name=name,
-            command=_python(module),
+            command=_python(*module),
             environment=self._inherited() | self._settings(),
             folder=self.project,
             ready=lambda: self._answers(f"{self.url('api')}/readyz"),
+            stop=((signal.SIGTERM, patience),),
         )
 
     def _settings(self) -> dict[str, str]:
@@ -184,5 +187,5 @@ class Plan:
             return False
 
 
-def _python(module: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", module)
+def _python(*module: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", *module)

@@ -23,7 +23,7 @@ from local.binaries import Account, Binaries, NoPostgres
 from local.processes import Part, Supervisor, end_processes
 
 SUPERUSER = "postgres"
-FAST_THEN_IMMEDIATE = ((signal.SIGINT, 10.0), (signal.SIGQUIT, 2.0))
+FAST_THEN_IMMEDIATE = ((signal.SIGINT, 6.0), (signal.SIGQUIT, 1.0))
 """How to stop it: disconnect everybody and checkpoint; failing that at once, to recover at the next start."""
 
 FLAGS = {

@@ -28,6 +28,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 STEADY_AFTER = 30.0
 """Seconds of life after which a death counts as the first again."""
 STOP_WITHIN = 19.0
+"""Seconds in which all parts are stopped, whatever they do."""
 LARGEST_LOG = 5_000_000
 LAST_LINES = 15
 GLANCE = 0.02
@@ -132,12 +133,12 @@ class Supervisor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the parts, last started first, all within STOP_WITHIN."""
-        deadline = time.monotonic() + STOP_WITHIN
+        """Stop the parts, last started first. Time that one leaves unused, the next may use."""
+        deadline = time.monotonic() + min(STOP_WITHIN, sum(child.patience for child in self._children))
         while self._children:
             child = self._children[-1]
-            spare = deadline - time.monotonic() - sum(each.patience for each in self._children)
-            await self._end(child, max(0.0, spare))
+            for_the_others = sum(each.patience for each in self._children[:-1])
+            await self._end(child, deadline - for_the_others)
             self._children.remove(child)
 
     def pid_file(self, name: str) -> Path:
@@ -218,14 +219,16 @@ class Supervisor:
             )
         _note(self.pid_file(part.name), child.process.pid)
 
-    async def _end(self, child: _Child, spare: float) -> None:
+    async def _end(self, child: _Child, deadline: float) -> None:
         if child.keeper is not None:
             child.keeper.cancel()
             await asyncio.wait([child.keeper])
+        for_later_signals = child.patience
         for number, seconds in child.part.stop:
+            for_later_signals -= seconds
             if child.alive and child.process is not None:
                 child.process.send_signal(number)
-                await until(lambda: not child.alive, seconds + spare)
+                await until(lambda: not child.alive, deadline - for_later_signals - time.monotonic())
         child.kill_group()
         if child.process is not None:
             child.process.wait()

@@ -75,7 +75,8 @@ def _place(account_id: str, tenant_id: str) -> str:
     return place("provider_accounts", "secrets", account_id, tenant_id)
 
 
-def _account(row: Row[Any]) -> ProviderAccount:
+def account(row: Row[Any]) -> ProviderAccount:
+    """A row of ``provider_accounts``, its secrets left out."""
     return ProviderAccount(
         id=row.id,
         tenant_id=row.tenant_id,

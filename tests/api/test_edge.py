@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator, MutableMapping
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -41,13 +41,13 @@ async def read(name: str, q: str = "") -> str:
     return name + q
 
 
-@router.post("/billing/webhooks/{provider}")
+@router.post("/billing/webhooks/x")
 async def webhook(request: Request) -> int:
     return len(await request.body())
 
 
 @router.post("/form")
-async def form(text: str = Form()) -> int:
+async def form(text: Annotated[str, Form()]) -> int:
     return len(text)
 
 
@@ -130,7 +130,7 @@ async def test_browsers_are_not_pinned_to_https_in_development() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "limit"), [("/v1/form", MAX_BODY_BYTES), ("/v1/billing/webhooks/sandbox", MAX_WEBHOOK_BYTES)]
+    ("path", "limit"), [("/v1/form", MAX_BODY_BYTES), ("/v1/billing/webhooks/x", MAX_WEBHOOK_BYTES)]
 )
 async def test_a_body_over_the_limit_is_413_declared_or_not(
     api: httpx.AsyncClient, path: str, limit: int
@@ -190,7 +190,7 @@ async def test_no_more_is_read_than_the_limit_and_a_false_length_does_not_help()
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/notes/a\0", "/v1/notes/\ufffd", "/v1/notes/a\r\nb", "/v1/notes/\ud800", "/" * 1025]
+    "path", ["/v1/notes/a\0", "/v1/notes/\ufffd", "/v1/notes/a\r\nb", "/v1/notes/" + chr(0xD800), "/" * 1025]
 )
 async def test_an_unreadable_path_leads_nowhere(path: str) -> None:
     assert (await call([], method="GET", path=path))[0] == 404

@@ -145,7 +145,7 @@ async def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
             pid = house.pid("stubborn")
             asked = time.monotonic()
     assert is_gone(pid)
-    assert time.monotonic() - asked < processes.STOP_WITHIN + 0.5
+    assert time.monotonic() - asked < 2
 
 
 async def test_a_second_platform_is_refused_the_directory(house: House) -> None:

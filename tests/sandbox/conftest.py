@@ -31,6 +31,13 @@ def own_company(tmp_path: Path, mailbox: Mailbox) -> Iterator[Company]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def spare_company(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox) -> Iterator[Company]:
+    """Share a second process among tests that change what holds for everybody."""
+    with Company(tmp_path_factory.mktemp("spare"), mailbox).running() as started:
+        yield started
+
+
 async def _shop(company: Company) -> AsyncIterator[Shop]:
     account = f"acc_{uuid4().hex}"
     keys = await company.control("POST", "accounts", json={"account": account})
@@ -51,6 +58,14 @@ async def other_shop(company: Company) -> AsyncIterator[Shop]:
     """Open a second shop at the shared company."""
     async for opened in _shop(company):
         yield opened
+
+
+@pytest_asyncio.fixture
+async def spare_shop(spare_company: Company) -> AsyncIterator[Shop]:
+    """Open a shop where clock and settings may be changed; afterwards all is forgotten."""
+    async for opened in _shop(spare_company):
+        yield opened
+    await spare_company.control("POST", "reset")
 
 
 @pytest_asyncio.fixture

@@ -167,11 +167,11 @@ async def test_a_create_whose_answer_is_lost_gives_the_same_session_again(shop: 
     assert [session["id"] for session in (await shop.ledger())["sessions"]] == [again.json()["id"]]
 
 
-async def test_without_idempotency_a_retry_makes_a_second_session(own_shop: Shop) -> None:
-    await own_shop.company.control("POST", "settings", json={"idempotency": "off"})
-    await own_shop.ask("key-1")
-    await own_shop.ask("key-1")
-    assert len((await own_shop.ledger())["sessions"]) == 2
+async def test_without_idempotency_a_retry_makes_a_second_session(spare_shop: Shop) -> None:
+    await spare_shop.company.control("POST", "settings", json={"idempotency": "off"})
+    await spare_shop.ask("key-1")
+    await spare_shop.ask("key-1")
+    assert len((await spare_shop.ledger())["sessions"]) == 2
 
 
 @pytest.mark.parametrize("fault", ["refuse", "reset", "status:401", "status:429", "status:503"])

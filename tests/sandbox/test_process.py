@@ -55,23 +55,23 @@ async def test_it_leaves_within_three_seconds_even_with_hanging_calls(own_shop: 
         assert not (isinstance(outcome, httpx.Response) and outcome.is_success)
 
 
-async def test_the_clock_moves_forward_only_and_takes_sessions_with_it(own_shop: Shop) -> None:
-    session = (await own_shop.ask("key-1")).json()
-    await own_shop.company.control("POST", "clock", json={"advanceSeconds": 86_401})
-    assert (await own_shop.read(session))["status"] == "expired"
-    fresh = (await own_shop.ask("key-1")).json()  # keys are kept for 24 hours
+async def test_the_clock_moves_forward_only_and_takes_sessions_with_it(spare_shop: Shop) -> None:
+    session = (await spare_shop.ask("key-1")).json()
+    await spare_shop.company.control("POST", "clock", json={"advanceSeconds": 86_401})
+    assert (await spare_shop.read(session))["status"] == "expired"
+    fresh = (await spare_shop.ask("key-1")).json()  # keys are kept for 24 hours
     assert fresh["id"] != session["id"]
-    assert fresh["status"] == (await own_shop.read(fresh))["status"] == "open"
-    url = f"{own_shop.company.control_url}/_control/clock"
+    assert fresh["status"] == (await spare_shop.read(fresh))["status"] == "open"
+    url = f"{spare_shop.company.control_url}/_control/clock"
     assert (await asyncio.to_thread(httpx.post, url, json={"advanceSeconds": -1})).status_code == 400
 
 
-async def test_a_reset_forgets_everything(own_shop: Shop) -> None:
-    await own_shop.ask("key-1")
-    await own_shop.fault("checkout.create", "before", "refuse")
-    await own_shop.company.control("POST", "reset")
-    assert (await own_shop.ledger())["sessions"] == []
-    assert "idempotent-replayed" not in (await own_shop.ask("key-1")).headers
+async def test_a_reset_forgets_everything(spare_shop: Shop) -> None:
+    await spare_shop.ask("key-1")
+    await spare_shop.fault("checkout.create", "before", "refuse")
+    await spare_shop.company.control("POST", "reset")
+    assert (await spare_shop.ledger())["sessions"] == []
+    assert "idempotent-replayed" not in (await spare_shop.ask("key-1")).headers
 
 
 async def test_nothing_secret_is_logged_or_kept(own_shop: Shop) -> None:
