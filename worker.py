@@ -89,7 +89,7 @@ def build(temporal: Client, world: World, couriers_http: httpx.AsyncClient) -> l
             temporal,
             task_queue=QUEUE,
             workflows=[PaymentWorkflow, LateWorkflow],
-            activities=[payment.open_checkout, payment.recall, payment.look, payment.ask, payment.settle],
+            activities=[payment.open_checkout, payment.close_checkout, payment.ask, payment.settle],
             interceptors=[Failures()],
             max_cached_workflows=2_000,
             max_concurrent_activities=100,

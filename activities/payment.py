@@ -1,7 +1,7 @@
-"""The steps of a payment.
+"""The steps of a payment: ask or tell the provider once, then write down in one transaction what it means.
 
-A crash between the foreign call and the transaction is repaired by running the step again: the provider
-deduplicates on the payment id, and every write of ours meets its own work.
+A crash in between is repaired by running the step again: the provider deduplicates on the payment id, and
+every write of ours meets its own work. What a word means is decided on the locked row that it changes.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.world import World
-from domain.errors import NotYet, ProviderError
+from domain.errors import NotYet, ProviderError, ProviderRejected
 from domain.events import EVENT_OF_STATUS, Announcement
 from domain.payment import (
+    Channel,
     Observation,
     Payment,
     PaymentRef,
     PaymentStatus,
     Progress,
-    Settlement,
+    Report,
+    Verdict,
     Word,
+    decide,
 )
 from domain.values import Value
 from providers.base import Provider
@@ -48,6 +51,7 @@ class Inquiry(Value):
     reference: str | None
     closing: bool = False
     """Whether the checkout must take no more money; else we merely wait for the payer."""
+    intent: PaymentStatus = PaymentStatus.EXPIRED
 
 
 class PaymentActivities:
@@ -56,14 +60,20 @@ class PaymentActivities:
 
     @activity.defn
     async def open_checkout(self, ref: PaymentRef) -> Progress:
-        """The provider's checkout for this payment; what the row says when it has moved on already."""
+        """The provider's checkout for this payment; what the row says when it has moved on already.
+
+        A definite "no" fails the payment; any other trouble is raised, for the step to be tried again.
+        """
         world = self._world
         async with world.database.tenant(ref.tenant_id) as tx:
             payment = await payments.get(tx, ref.payment_id)
             if payment.status is not PaymentStatus.CREATED:
                 return payment.progress
             _, provider = await world.provider(tx, payment.account_id)
-        checkout = await provider.open_checkout(payment.order)
+        try:
+            checkout = await provider.open_checkout(payment.order)
+        except ProviderRejected as refusal:
+            return await self.settle(Report(ref=ref, said=_refused(refusal, world.clock())))
         now = world.clock()
         async with world.database.tenant(ref.tenant_id) as tx:
             moved = await payments.opened(tx, ref.payment_id, checkout.reference, checkout.url, now)
@@ -80,23 +90,14 @@ class PaymentActivities:
         return moved.progress
 
     @activity.defn
-    async def recall(self, ref: PaymentRef) -> Progress:
-        """Where the payment stands in our books."""
-        async with self._world.database.tenant(ref.tenant_id) as tx:
-            return (await payments.get(tx, ref.payment_id)).progress
+    async def close_checkout(self, inquiry: Inquiry) -> Progress:
+        """Have the provider take no more money, and settle the payment by what became of the checkout."""
+        said = await self._look(inquiry)
+        return await self.settle(Report(ref=inquiry.ref, said=said, intent=inquiry.intent))
 
     @activity.defn
-    async def look(self, inquiry: Inquiry) -> Observation:
-        """What the provider says of this checkout now; closed first, if that is what is asked."""
-        world = self._world
-        async with world.database.tenant(inquiry.ref.tenant_id) as tx:
-            payment = await payments.get(tx, inquiry.ref.payment_id)
-            _, provider = await world.provider(tx, payment.account_id)
-        return await _look(provider, inquiry, world.clock())
-
-    @activity.defn
-    async def ask(self, inquiry: Inquiry) -> Observation:
-        """What the provider says, once it says something that settles the payment.
+    async def ask(self, inquiry: Inquiry) -> Progress:
+        """Settle the payment by the provider's word, once it says something that settles anything.
 
         Until then each attempt fails with ``NotYet`` and names when the next is due. Attempts leave no
         trace in the workflow's history, so asking for thirty days costs it no more than asking once.
@@ -107,36 +108,45 @@ class PaymentActivities:
         if attempt == 1:
             raise NotYet("It is too early to ask.", retry_after=pause)
         try:
-            said = await self.look(inquiry)
+            said = await self._look(inquiry)
         except ProviderError as error:
             raise NotYet(f"No answer: {error}", retry_after=pause) from error
         if said.word not in _SETTLING:
             raise NotYet(f"The provider says: {said.raw_state}.", retry_after=pause)
-        return said
+        return await self.settle(Report(ref=inquiry.ref, said=said, intent=inquiry.intent))
 
     @activity.defn
-    async def settle(self, settlement: Settlement) -> Progress:
-        """Write a verdict down, in one transaction: status, history, money, rights, audit record,
-        announcements, and that the event behind it has taken effect.
+    async def settle(self, report: Report) -> Progress:
+        """Decide what a word means and write it down, all in one transaction: status, history, money,
+        rights, audit record, announcements, and that the event behind it has taken effect.
         """
-        world, ref = self._world, settlement.ref
+        world, ref, said = self._world, report.ref, report.said
         now = world.clock()
         async with world.database.tenant(ref.tenant_id) as tx:
-            moved = await payments.move(tx, settlement, now)
-            payment = moved or await payments.get(tx, ref.payment_id)
-            await _file(tx, settlement, now)
+            payment = await payments.get(tx, ref.payment_id, lock=True)
+            verdict = decide(ref, payment.status, said, report.intent)
+            moved = await payments.move(tx, ref.payment_id, verdict, said, now)
+            await _file(tx, said, verdict, now)
+            cause = _cause(ref, said, verdict, now)
             if moved is not None:
-                granted = await _book(tx, moved, settlement.observation, now)
-                endpoints = await payments.record_change(tx, moved, _cause(settlement, now), granted)
+                granted = await _book(tx, moved, said, now)
+                endpoints = await payments.record_change(tx, moved, cause, granted)
             else:
-                await payments.note(tx, payment, _cause(settlement, now))
+                await payments.note(tx, payment, cause)
                 # Perhaps this is a repeat, and waking them up is what did not happen the first time.
                 endpoints = await events.listeners(tx, ref.tenant_id)
         await world.wake(ref.tenant_id, endpoints)
-        return payment.progress
+        return (moved or payment).progress
+
+    async def _look(self, inquiry: Inquiry) -> Observation:
+        world = self._world
+        async with world.database.tenant(inquiry.ref.tenant_id) as tx:
+            payment = await payments.get(tx, inquiry.ref.payment_id)
+            _, provider = await world.provider(tx, payment.account_id)
+        return await _ask_provider(provider, inquiry, world.clock())
 
 
-async def _look(provider: Provider, inquiry: Inquiry, now: datetime) -> Observation:
+async def _ask_provider(provider: Provider, inquiry: Inquiry, now: datetime) -> Observation:
     reference = inquiry.reference
     if reference is None:
         found = await provider.find_checkout(inquiry.ref.payment_id, now)
@@ -156,12 +166,23 @@ def _pause(schedule: Sequence[timedelta], attempt: int) -> timedelta:
     return timedelta(days=1) if schedule is RESOLVING else timedelta(hours=1)
 
 
-def _cause(settlement: Settlement, now: datetime) -> payments.Cause:
-    said, verdict = settlement.observation, settlement.verdict
+def _refused(refusal: ProviderRejected, now: datetime) -> Observation:
+    return Observation(
+        word=Word.FAILED,
+        raw_state=type(refusal).__name__,
+        channel=Channel.CREATE,
+        cause_id="refused",
+        failure_code=refusal.code,
+        failure_message=refusal.detail,
+        observed_at=now,
+    )
+
+
+def _cause(ref: PaymentRef, said: Observation, verdict: Verdict, now: datetime) -> payments.Cause:
     return payments.Cause(
         id=said.cause_id,
         type=EVENT_OF_STATUS[verdict.to] if verdict.to else f"payment.{verdict.note}",
-        actor=f"provider:{settlement.ref.provider}",
+        actor=f"provider:{ref.provider}",
         at=now,
         evidence_sha256=said.evidence_sha256,
         raw_state=said.raw_state,
@@ -192,11 +213,10 @@ async def _book(
     ]
 
 
-async def _file(tx: AsyncConnection, settlement: Settlement, now: datetime) -> None:
-    letter_id, verdict = settlement.observation.inbox_id, settlement.verdict
-    if letter_id is None:
+async def _file(tx: AsyncConnection, said: Observation, verdict: Verdict, now: datetime) -> None:
+    if said.inbox_id is None:
         return
     if verdict.note == "late_money":
-        await inbox.quarantine(tx, letter_id, verdict.note)
+        await inbox.quarantine(tx, said.inbox_id, verdict.note)
     else:
-        await inbox.processed(tx, letter_id, verdict.note, now)
+        await inbox.processed(tx, said.inbox_id, verdict.note, now)

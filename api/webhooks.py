@@ -45,7 +45,9 @@ async def receive(
             letter = await inbox.receive(tx, account, said, body, now)
             if letter is None or letter.payment_id is None:
                 continue
-            news.append((letter, await payments.get(tx, letter.payment_id)))
+            payment = await payments.get(tx, letter.payment_id)
+            if not await inbox.is_echo(tx, letter, payment, now):
+                news.append((letter, payment))
     for letter, payment in news:
         later.add_task(_pass_on, here, payment, letter)
     return Received()

@@ -223,8 +223,14 @@ class Observation(Value):
     inbox_id: str | None = None
 
 
+ECHO: Final = "echo"
+
+
 class Verdict(Value):
-    """What a word does to a payment: move it ``to`` a status, or nothing but a ``note``."""
+    """What a word does to a payment: move it ``to`` a status, or nothing but a ``note``.
+
+    An ``ECHO`` tells an ended payment what it knows already.
+    """
 
     to: PaymentStatus | None = None
     note: str
@@ -298,15 +304,15 @@ def _absent(status: PaymentStatus, said: Observation, intent: PaymentStatus) -> 
 
 def _after_the_end(status: PaymentStatus, said: Observation) -> Verdict:
     if said.word is Word.PAID:
-        return Verdict(note="repeated" if status is S.SUCCEEDED else "late_money")
+        return Verdict(note=ECHO if status is S.SUCCEEDED else "late_money")
     if said.word in _FINAL_WORDS and _FINAL_WORDS[said.word] is not status:
         return Verdict(note="contradicted")
-    return Verdict(note="repeated")
+    return Verdict(note=ECHO)
 
 
-class Settlement(Value):
-    """A verdict and the word it rests on: all that one transaction writes down."""
+class Report(Value):
+    """A provider's word on its way to the books."""
 
     ref: PaymentRef
-    verdict: Verdict
-    observation: Observation
+    said: Observation
+    intent: PaymentStatus = S.EXPIRED

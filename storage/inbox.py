@@ -8,7 +8,7 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.payment import Observation, Payment
+from domain.payment import ECHO, Observation, Payment, decide
 from domain.tenant import ProviderAccount
 from domain.values import Value, new_id
 from storage import payments
@@ -101,6 +101,15 @@ async def match(tx: AsyncConnection, letter: Letter, now: datetime) -> Payment |
         .values(changes)
     )
     return None if payment_id is None else await payments.get(tx, payment_id)
+
+
+async def is_echo(tx: AsyncConnection, letter: Letter, payment: Payment, now: datetime) -> bool:
+    """Whether the letter tells an ended payment nothing new. If so it has taken all the effect it can."""
+    verdict = decide(payment.ref, payment.status, letter.observation)
+    if verdict.note != ECHO:
+        return False
+    await processed(tx, letter.id, verdict.note, now)
+    return True
 
 
 async def processed(tx: AsyncConnection, letter_id: str, note: str, now: datetime) -> None:

@@ -14,11 +14,12 @@ from domain.events import Announcement, payment_announcement
 from domain.money import Money
 from domain.payment import (
     OPEN,
+    Observation,
     Payment,
     PaymentOrder,
     PaymentRef,
     PaymentStatus,
-    Settlement,
+    Verdict,
     sources,
 )
 from domain.values import Value, derived_id
@@ -86,9 +87,13 @@ async def _met(tx: AsyncConnection, order: PaymentOrder) -> Payment:
     raise refusal(paymentId=other.id)
 
 
-async def get(tx: AsyncConnection, payment_id: str) -> Payment:
-    """Raises ``NotFound``; another tenant's payment looks exactly like none."""
-    row = (await tx.execute(select(payments).where(payments.c.id == payment_id))).one_or_none()
+async def get(tx: AsyncConnection, payment_id: str, *, lock: bool = False) -> Payment:
+    """Raises ``NotFound``; another tenant's payment looks exactly like none.
+
+    ``lock`` keeps everybody else from changing it until the transaction ends.
+    """
+    query = select(payments).where(payments.c.id == payment_id)
+    row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
     if row is None:
         raise NotFound
     return _payment(row)
@@ -118,9 +123,10 @@ async def opened(
     return None if moved is None else _payment(moved)
 
 
-async def move(tx: AsyncConnection, settlement: Settlement, now: datetime) -> Payment | None:
+async def move(
+    tx: AsyncConnection, payment_id: str, verdict: Verdict, said: Observation, now: datetime
+) -> Payment | None:
     """Carry a verdict out, if the payment may still go there. None: it did not move."""
-    verdict, said = settlement.verdict, settlement.observation
     if verdict.to is None:
         return None
     changes: dict[str, Any] = {
@@ -136,10 +142,7 @@ async def move(tx: AsyncConnection, settlement: Settlement, now: datetime) -> Pa
     moved = (
         await tx.execute(
             update(payments)
-            .where(
-                payments.c.id == settlement.ref.payment_id,
-                payments.c.status.in_(sources(verdict.to)),
-            )
+            .where(payments.c.id == payment_id, payments.c.status.in_(sources(verdict.to)))
             .values(changes)
             .returning(payments)
         )

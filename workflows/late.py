@@ -6,10 +6,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.payment import PaymentActivities as Step
-    from domain.payment import Observation, PaymentRef, Settlement, decide
+    from domain.payment import Observation, PaymentRef, Report
     from workflows import policies
-
-do = workflow.execute_activity_method
 
 
 def workflow_id(tenant_id: str, payment_id: str) -> str:
@@ -26,16 +24,13 @@ class LateWorkflow:
 
     @workflow.run
     async def run(self, ref: PaymentRef) -> None:
-        urgent = policies.fair(ref.tenant_id, 1)
-        progress = await do(Step.recall, ref, priority=urgent, **policies.STORE)
         while self._reports:
             said = self._reports.popleft()
-            verdict = decide(ref, progress.status, said)
-            progress = await do(
+            await workflow.execute_activity_method(
                 Step.settle,
-                Settlement(ref=ref, verdict=verdict, observation=said),
-                summary=f"{said.word}: {verdict.note}",
-                priority=urgent,
+                Report(ref=ref, said=said),
+                summary=f"{said.channel} says {said.word}",
+                priority=policies.fair(ref.tenant_id, 1),
                 **policies.STORE,
             )
 

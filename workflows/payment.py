@@ -4,19 +4,20 @@ from collections import deque
 
 from temporalio import workflow
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.payment import Inquiry
     from activities.payment import PaymentActivities as Step
     from domain.payment import (
+        ECHO,
         OPEN,
         Channel,
         Observation,
         PaymentRef,
         PaymentStatus,
         Progress,
-        Settlement,
+        Report,
         Word,
         decide,
     )
@@ -45,13 +46,13 @@ class PaymentWorkflow:
         self._cancelling = False
         # From here on the provider is asked to take no more money; before, we only wait for some.
         self._closing = False
-        self._question: workflow.ActivityHandle[Observation] | None = None
+        self._question: workflow.ActivityHandle[Progress] | None = None
 
     @workflow.run
     async def run(self, ref: PaymentRef) -> PaymentStatus:
         await self._open()
         while self._progress.status in OPEN:
-            await self._hear(await self._next_word())
+            self._now_at(await self._next_step())
             if workflow.info().is_continue_as_new_suggested() and not (self._reports or self._cancelling):
                 workflow.continue_as_new(ref)
         await self._hear_the_rest()
@@ -86,13 +87,12 @@ class PaymentWorkflow:
                 priority=self._urgency(2),
                 **policies.PROVIDER,
             )
-        except ActivityError as failure:
-            await self._hear(self._refusal(failure) or self._silence(Channel.CREATE))
-        else:
-            self._now_at(progress)
-        self._closing = self._progress.status is S.UNKNOWN
+        except ActivityError:
+            progress = await self._settle(self._silence(Channel.CREATE))
+        self._now_at(progress)
+        self._closing = progress.status is S.UNKNOWN
 
-    async def _next_word(self) -> Observation:
+    async def _next_step(self) -> Progress:
         """Whichever comes first: a report, an answer to our question, a wish to cancel, the deadline."""
         question = self._question = self._question or self._ask()
 
@@ -110,13 +110,13 @@ class PaymentWorkflow:
         except TimeoutError:
             return await self._close()
         if self._reports:
-            return self._reports.popleft()
+            return await self._settle(self._reports.popleft())
         if question.done():
             self._question = None
             return await question
         return await self._close()
 
-    def _ask(self) -> workflow.ActivityHandle[Observation]:
+    def _ask(self) -> workflow.ActivityHandle[Progress]:
         return workflow.start_activity_method(
             Step.ask,
             self._inquiry(),
@@ -125,15 +125,12 @@ class PaymentWorkflow:
             **policies.PATIENT,
         )
 
-    async def _close(self) -> Observation:
+    async def _close(self) -> Progress:
         """Silence is not failure: the webhook may be lost. Close, and believe the answer."""
         self._closing = True
-        if self._question is not None:
-            self._question.cancel()
-            self._question = None
         try:
-            return await do(
-                Step.look,
+            progress = await do(
+                Step.close_checkout,
                 self._inquiry(),
                 schedule_to_close_timeout=policies.PATIENCE,
                 summary="close, as the tenant cancelled" if self._cancelling else "close, as time is up",
@@ -141,28 +138,31 @@ class PaymentWorkflow:
                 **policies.PROVIDER,
             )
         except ActivityError:
-            return self._silence(Channel.CLOSE)
+            progress = await self._settle(self._silence(Channel.CLOSE))
+        if progress.status in OPEN and self._question is not None:
+            # From now on the question is another one.
+            self._question.cancel()
+            self._question = None
+        return progress
 
-    async def _hear(self, said: Observation) -> None:
-        verdict = decide(
-            self._ref, self._progress.status, said, intent=S.CANCELLED if self._cancelling else S.EXPIRED
-        )
-        progress = await do(
+    async def _settle(self, said: Observation) -> Progress:
+        return await do(
             Step.settle,
-            Settlement(ref=self._ref, verdict=verdict, observation=said),
-            summary=f"{said.word}: {verdict.to or verdict.note}",
+            Report(ref=self._ref, said=said, intent=self._intent),
+            summary=f"{said.channel} says {said.word}",
             priority=self._urgency(1),
             **policies.STORE,
         )
-        self._now_at(progress)
 
     async def _hear_the_rest(self) -> None:
-        """An accepted signal is never dropped: what arrived while we ended still takes effect."""
+        """What was reported while we ended still takes effect; a mere echo the inbox can file by itself."""
         while self._reports or not workflow.all_handlers_finished():
-            if self._reports:
-                await self._hear(self._reports.popleft())
-            else:
+            if not self._reports:
                 await workflow.wait_condition(lambda: bool(self._reports) or workflow.all_handlers_finished())
+                continue
+            said = self._reports.popleft()
+            if decide(self._ref, self._progress.status, said).note != ECHO:
+                self._now_at(await self._settle(said))
 
     def _now_at(self, progress: Progress) -> None:
         """Where the payment stands, for ourselves and for whoever looks at the Temporal UI."""
@@ -178,32 +178,25 @@ class PaymentWorkflow:
             f"{self._ref.money} at {self._ref.provider}, checkout {progress.provider_reference or 'not open yet'}"
         )
 
-    def _inquiry(self) -> Inquiry:
-        return Inquiry(ref=self._ref, reference=self._progress.provider_reference, closing=self._closing)
+    @property
+    def _intent(self) -> PaymentStatus:
+        return S.CANCELLED if self._cancelling else S.EXPIRED
 
-    def _refusal(self, failure: ActivityError) -> Observation | None:
-        """A definite "no" to creating the checkout; None when it may or may not exist."""
-        cause = failure.cause
-        if not isinstance(cause, ApplicationError) or not cause.non_retryable:
-            return None
-        return self._said(Word.FAILED, Channel.CREATE).model_copy(
-            update={
-                "raw_state": cause.type or "refused",
-                "failure_code": "provider_misconfigured",
-                "failure_message": cause.message,
-            }
+    def _inquiry(self) -> Inquiry:
+        return Inquiry(
+            ref=self._ref,
+            reference=self._progress.provider_reference,
+            closing=self._closing,
+            intent=self._intent,
         )
 
     def _silence(self, channel: Channel) -> Observation:
-        return self._said(Word.UNCLEAR, channel)
-
-    def _said(self, word: Word, channel: Channel) -> Observation:
         now = workflow.now()
         return Observation(
-            word=word,
+            word=Word.UNCLEAR,
             raw_state="silence",
             channel=channel,
-            cause_id=f"{channel}:{word}:{now.isoformat()}",
+            cause_id=f"{channel}:silence:{now.isoformat()}",
             observed_at=now,
         )
 

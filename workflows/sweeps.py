@@ -73,10 +73,12 @@ class Sweeps:
         async with self._world.database.system() as tx:
             letters = await inbox.waiting(tx, self._world.clock(), _BATCH)
         for letter in letters:
+            now = self._world.clock()
             async with self._world.database.tenant(letter.tenant_id) as tx:
-                payment = await inbox.match(tx, letter, self._world.clock())
-            if payment is not None:
-                await messages.report(self._temporal, payment, letter.observation)
+                payment = await inbox.match(tx, letter, now)
+                if payment is None or await inbox.is_echo(tx, letter, payment, now):
+                    continue
+            await messages.report(self._temporal, payment, letter.observation)
 
     async def wake_couriers(self) -> None:
         """Wake the couriers of deliveries that should have left long ago."""
