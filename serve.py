@@ -42,8 +42,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
                 public_url=settings.base_url,
                 development=settings.development,
                 api_base_allowed=settings.provider_api_base_allowed,
-                sandbox_platform_key=settings.sandbox_platform_key
-                and settings.sandbox_platform_key.get_secret_value(),
+                sandbox_platform_key=key.get_secret_value() if (key := settings.sandbox_platform_key) else None,
             )
     finally:
         await database.close()

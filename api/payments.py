@@ -105,8 +105,8 @@ class PaymentAnswer(Answer):
     def of(cls, payment: Payment, **more: Any) -> Self:
         """The payment as it stands; its checkout's address only while it can be paid there."""
         order = payment.order
-        facts = order.model_dump(include=cls.model_fields.keys()) | payment.model_dump(
-            include=cls.model_fields.keys()
+        facts = order.model_dump(include=set(cls.model_fields)) | payment.model_dump(
+            include=set(cls.model_fields)
         )
         if payment.status is not PaymentStatus.PROVIDER_PENDING:
             facts["checkout_url"] = None

@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import models_json_schema
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from temporalio.service import RPCError, RPCStatusCode
@@ -77,17 +77,7 @@ class Problem(Answer):
 def install(app: FastAPI, public_url: str) -> None:
     """Answer every failure of ``app`` with a problem whose type is a page below ``public_url``."""
     app.state.problem_types = f"{public_url.rstrip('/')}/docs/errors#"
-    for kind in (
-        Refusal,
-        RequestValidationError,
-        HTTPException,
-        SQLAlchemyError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        OSError,
-        RPCError,
-        Exception,
-    ):
+    for kind in (Refusal, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _handle)
     _describe(app)
 

@@ -119,9 +119,9 @@ def _major(server: Path, account: Account | None) -> int:
         text=True,
         check=False,
         cwd="/",
-        user=account and account.uid,
-        group=account and account.gid,
-        extra_groups=account and [],
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
     )
     version = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
     if version is None:

@@ -17,6 +17,7 @@ import httpx
 from rich.markup import escape
 
 LIMIT_SECONDS = 60
+FRESH_SECONDS = 300
 PAYER = "user-123"
 ORDER = {
     "userId": PAYER,
@@ -156,7 +157,7 @@ def _is_signed(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
     key = base64.b64decode(secret.removeprefix("whsec_"))
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     ours = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-    is_fresh = abs(time.time() - int(headers["webhook-timestamp"])) < 300
+    is_fresh = abs(time.time() - int(headers["webhook-timestamp"])) < FRESH_SECONDS
     return is_fresh and any(hmac.compare_digest(ours, each) for each in headers["webhook-signature"].split())
 
 

@@ -20,9 +20,10 @@ import psutil
 
 from local import binaries
 from local.binaries import Account, Binaries, NoPostgres
-from local.processes import Part, Supervisor, end_processes
+from local.processes import SAME_BIRTH, Part, Supervisor, end_processes
 
 SUPERUSER = "postgres"
+BUILTIN_LOCALE_SINCE = 17
 FAST_THEN_IMMEDIATE = ((signal.SIGINT, 6.0), (signal.SIGQUIT, 1.0))
 """How to stop it: disconnect everybody and checkpoint; failing that at once, to recover at the next start."""
 
@@ -151,7 +152,7 @@ class EmbeddedPostgres:
 
     @property
     def _has_builtin(self) -> bool:
-        return self._binaries.major >= 17
+        return self._binaries.major >= BUILTIN_LOCALE_SINCE
 
     def _check_data(self) -> None:
         major = (self._folder / "PG_VERSION").read_text().strip()
@@ -222,7 +223,7 @@ def _servers_of(folder: Path) -> Iterator[psutil.Process]:
     found = [process for process in psutil.process_iter() if _is_postgres(process)]
     for process in found:
         with contextlib.suppress(psutil.Error):
-            if process.pid == postmaster and abs(process.create_time() - born) < 5:
+            if process.pid == postmaster and abs(process.create_time() - born) < SAME_BIRTH:
                 yield process
     for process in found:
         with contextlib.suppress(psutil.Error, OSError):

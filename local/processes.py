@@ -27,6 +27,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds between a death and the next start: doubling from the first to the longest."""
 STEADY_AFTER = 30.0
 """Seconds of life after which a death counts as the first again."""
+SAME_BIRTH = 3.0
+"""Seconds that two notes of one birth may differ; two processes with one pid are born further apart."""
 STOP_WITHIN = 19.0
 """Seconds in which all parts are stopped, whatever they do."""
 LARGEST_LOG = 5_000_000
@@ -292,8 +294,7 @@ def _leftovers(run: Path) -> Iterator[psutil.Process]:
         with contextlib.suppress(ValueError, psutil.Error):
             pid, born = pid_file.read_text().split()
             process = psutil.Process(int(pid))
-            # The clock may have been corrected meanwhile; two births of one pid are further apart than that.
-            if abs(process.create_time() - float(born)) < 2.0:
+            if abs(process.create_time() - float(born)) < SAME_BIRTH:
                 yield process
         pid_file.unlink()
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.payment import ECHO, Observation, Payment, decide
 from domain.tenant import ProviderAccount
 from domain.values import Value, new_id
-from storage import payments
+from storage import payments, tables
 from storage.tables import inbox
 
 # An event whose payment we do not (yet) know is looked up again for this long.
@@ -67,7 +67,7 @@ async def _known(tx: AsyncConnection, said: Observation) -> str | None:
         return None
     # Row-level security lets an account vouch for its own tenant's payments only.
     found: str | None = (
-        await tx.execute(select(payments.payments.c.id).where(payments.payments.c.id == said.payment_id))
+        await tx.execute(select(tables.payments.c.id).where(tables.payments.c.id == said.payment_id))
     ).scalar()
     return found
 

@@ -27,9 +27,7 @@ class CourierWorkflow:
             next_due = await workflow.execute_activity_method(
                 Step.carry,
                 errand,
-                summary=f"carry what is due to {errand.endpoint_id}",
-                priority=policies.fair(errand.tenant_id, 4),
-                **policies.CARRY,
+                **policies.step(policies.CARRY, errand.tenant_id, 4, "carry what is due"),
             )
             if self._woken:
                 continue

@@ -29,9 +29,7 @@ class LateWorkflow:
             await workflow.execute_activity_method(
                 Step.settle,
                 Report(ref=ref, said=said),
-                summary=f"{said.channel} says {said.word}",
-                priority=policies.fair(ref.tenant_id, 1),
-                **policies.STORE,
+                **policies.step(policies.STORE, ref.tenant_id, 1, f"{said.channel} says {said.word}"),
             )
 
     @workflow.signal

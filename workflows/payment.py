@@ -1,9 +1,10 @@
 """One payment, from order to entitlement."""
 
 from collections import deque
+from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
@@ -82,10 +83,7 @@ class PaymentWorkflow:
             progress = await do(
                 Step.open_checkout,
                 self._ref,
-                schedule_to_close_timeout=max(left, policies.PATIENCE),
-                summary=f"{self._ref.money} at {self._ref.provider}",
-                priority=self._urgency(2),
-                **policies.PROVIDER,
+                **self._by(policies.PROVIDER, 2, f"{self._ref.money}", max(left, policies.PATIENCE)),
             )
         except ActivityError:
             progress = await self._settle(self._silence(Channel.CREATE))
@@ -120,9 +118,7 @@ class PaymentWorkflow:
         return workflow.start_activity_method(
             Step.ask,
             self._inquiry(),
-            summary="find out what happened" if self._closing else "ask, in case no webhook comes",
-            priority=self._urgency(3),
-            **policies.PATIENT,
+            **self._by(policies.PATIENT, 3, "find out" if self._closing else "ask if no webhook comes"),
         )
 
     async def _close(self) -> Progress:
@@ -132,10 +128,7 @@ class PaymentWorkflow:
             progress = await do(
                 Step.close_checkout,
                 self._inquiry(),
-                schedule_to_close_timeout=policies.PATIENCE,
-                summary="close, as the tenant cancelled" if self._cancelling else "close, as time is up",
-                priority=self._urgency(1),
-                **policies.PROVIDER,
+                **self._by(policies.PROVIDER, 1, f"to be {self._intent}", policies.PATIENCE),
             )
         except ActivityError:
             progress = await self._settle(self._silence(Channel.CLOSE))
@@ -149,9 +142,7 @@ class PaymentWorkflow:
         return await do(
             Step.settle,
             Report(ref=self._ref, said=said, intent=self._intent),
-            summary=f"{said.channel} says {said.word}",
-            priority=self._urgency(1),
-            **policies.STORE,
+            **self._by(policies.STORE, 1, f"{said.channel} says {said.word}"),
         )
 
     async def _hear_the_rest(self) -> None:
@@ -200,8 +191,10 @@ class PaymentWorkflow:
             observed_at=now,
         )
 
-    def _urgency(self, urgency: int) -> Priority:
-        return policies.fair(self._ref.tenant_id, urgency)
+    def _by(
+        self, policy: workflow.ActivityConfig, urgency: int, summary: str, within: timedelta | None = None
+    ) -> workflow.ActivityConfig:
+        return policies.step(policy, self._ref.tenant_id, urgency, summary, within)
 
 
 def attributes(ref: PaymentRef) -> TypedSearchAttributes:

@@ -19,6 +19,16 @@ AMOUNT_MINOR: Final = SearchAttributeKey.for_int("AmountMinor")
 DUE_AT: Final = SearchAttributeKey.for_datetime("DueAt")
 
 
+def step(
+    policy: ActivityConfig, tenant_id: str, urgency: int, summary: str, within: timedelta | None = None
+) -> ActivityConfig:
+    """How one step runs: by its policy, in its tenant's turn, insisting no longer than ``within``."""
+    config: ActivityConfig = {**policy, "priority": fair(tenant_id, urgency), "summary": summary}
+    if within is not None:
+        config["schedule_to_close_timeout"] = within
+    return config
+
+
 def fair(tenant_id: str, urgency: int) -> Priority:
     """1 settle and refund, 2 create, 3 subscription, 4 courier, 5 reconciliation; tenants take turns."""
     return Priority(priority_key=urgency, fairness_key=tenant_id)

@@ -1,6 +1,7 @@
 """Whatever a tenant's name resolves to, no connection is opened to an address that is not public."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -31,31 +32,40 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 class Trap:
     """A server on this machine that counts who came, and gives a canned answer."""
 
-    def __init__(self, answer: bytes) -> None:
-        self.answer, self.connections, self.requests = answer, 0, b""
+    def __init__(self, answer: bytes = ANSWER, tls: ssl.SSLContext | None = None) -> None:
+        self.answer, self.tls = answer, tls
+        self.connections, self.requests = 0, b""
+        self.visits: list[asyncio.Task[None]] = []
 
-    async def start(self, tls: ssl.SSLContext | None = None) -> "Trap":
-        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=tls)
+    async def __aenter__(self) -> "Trap":
+        self.server = await asyncio.start_server(self.open_door, "127.0.0.1", 0, ssl=self.tls)
         self.port = self.server.sockets[0].getsockname()[1]
         return self
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def __aexit__(self, *_: object) -> None:
+        self.server.close()
+        await asyncio.wait_for(asyncio.gather(*self.visits), 5)
+
+    def open_door(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        try:
+        self.visits.append(asyncio.create_task(self.visit(reader, writer)))
+
+    async def visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A caller may hang up whenever it likes.
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             self.requests += await reader.readuntil(b"\r\n\r\n")
             writer.write(self.answer)
             await writer.drain()
             await reader.read()
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass
-        writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            writer.close()
+            await writer.wait_closed()
 
 
 @pytest.fixture
 async def trap() -> AsyncIterator[Trap]:
-    trap = await Trap(ANSWER).start()
-    yield trap
-    trap.server.close()
+    async with Trap() as trap:
+        yield trap
 
 
 class Dialled(httpcore.AnyIOBackend):
@@ -187,19 +197,23 @@ async def test_development_relaxes_nothing_else(host: str, trap: Trap) -> None:
     async with guarded_client(development=True) as client:
         with pytest.raises(AddressRefused):
             await client.post(f"http://{host}:{trap.port}/")
-    resolver = Resolver(["127.0.0.1"], development=True)
+    assert trap.connections == 0
+
+
+@pytest.mark.parametrize(("name", "address"), [("hook.example.com", "127.0.0.1"), ("localhost", "10.0.0.1")])
+async def test_in_development_only_a_local_name_may_mean_only_this_machine(name: str, address: str) -> None:
+    dialled = Dialled()
+    resolver = Resolver([address], development=True, inner=dialled)
     async with guarded_client(development=True, backend=resolver) as client:
         with pytest.raises(AddressRefused):
-            await client.post(f"http://hook.example.com:{trap.port}/")
-    assert trap.connections == 0
+            await client.post(f"http://{name}/")
+    assert dialled.addresses == []
 
 
 async def test_a_redirect_is_an_answer_not_an_order(trap: Trap) -> None:
     redirect = f"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{trap.port}/\r\nContent-Length: 0\r\n\r\n"
-    door = await Trap(redirect.encode()).start()
-    async with guarded_client(development=True) as client:
+    async with Trap(redirect.encode()) as door, guarded_client(development=True) as client:
         assert (await client.post(f"http://localhost:{door.port}/")).status_code == 302
-    door.server.close()
     assert (door.connections, trap.connections) == (1, 0)
 
 
@@ -219,13 +233,12 @@ async def test_a_unix_socket_is_never_opened() -> None:
 
 async def test_the_connection_goes_to_the_address_but_sni_and_host_keep_the_name(tmp_path: Path) -> None:
     server_tls, client_tls, seen = certificate("hook.example.com", tmp_path)
-    server = await Trap(ANSWER).start(server_tls)
-    dialled = Dialled(server.port)
-    resolver = Resolver(["93.184.215.14"], inner=dialled)
-    async with guarded_client(development=False, backend=resolver) as client:
-        client._transport._pool._ssl_context = client_tls  # type: ignore[attr-defined]  # noqa: SLF001
-        answer = await client.post(f"https://hook.example.com:{server.port}/x")
-    server.server.close()
+    async with Trap(tls=server_tls) as server:
+        dialled = Dialled(server.port)
+        resolver = Resolver(["93.184.215.14"], inner=dialled)
+        async with guarded_client(development=False, backend=resolver) as client:
+            client._transport._pool._ssl_context = client_tls  # type: ignore[attr-defined]  # noqa: SLF001
+            answer = await client.post(f"https://hook.example.com:{server.port}/x")
     assert (answer.text, seen, dialled.addresses) == ("ok", ["hook.example.com"], ["93.184.215.14"])
     assert f"Host: hook.example.com:{server.port}\r\n".encode() in server.requests
     assert b"Accept-Encoding: identity\r\n" in server.requests
@@ -260,30 +273,11 @@ def certificate(name: str, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext
 
 
 async def test_an_endless_answer_is_read_to_the_cap_and_dropped() -> None:
-    sent = 0
-
-    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal sent
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        try:
-            while sent < 2**26:
-                writer.write(b"x" * 65536)
-                await writer.drain()
-                sent += 65536
-        except ConnectionError:
-            pass
-        writer.close()
-
-    server = await asyncio.start_server(flood, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with (
-        guarded_client(development=True) as client,
-        client.stream("POST", f"http://localhost:{port}/") as answer,
-    ):
-        assert await read_capped(answer) == b"x" * MAX_ANSWER_BYTES
-    server.close()
-    assert sent < 2**26
+    flood = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2**26
+    async with Trap(flood) as server, guarded_client(development=True) as client:
+        async with client.stream("POST", f"http://localhost:{server.port}/") as answer:
+            assert await read_capped(answer) == b"x" * MAX_ANSWER_BYTES
+            assert answer.num_bytes_downloaded < 2**18
 
 
 async def test_a_short_answer_is_read_whole_and_not_unpacked(trap: Trap) -> None:

@@ -1,6 +1,7 @@
 """What holds for every request: an id, a bounded body, a readable path, safe headers, one line of log."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from typing import Annotated, Any
@@ -282,7 +283,9 @@ async def exchange(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
     answer = await asyncio.wait_for(reader.read(), 5)
-    writer.close()
+    with contextlib.suppress(ConnectionError):
+        writer.close()
+        await writer.wait_closed()
     return answer
 
 

@@ -153,7 +153,7 @@ async def test_input_is_pointed_at_and_never_repeated(
 async def test_many_faults_make_a_short_answer(api: httpx.AsyncClient) -> None:
     unknown = {f"x{number}": 1 for number in range(3000)}
     answer = await send(api, {"userId": "u", "amount": 100, **unknown})
-    assert len(answer.json()["errors"]) == 1
+    assert answer.json()["errors"] == [{"pointer": "", "message": "unknown members are not accepted here"}]
     answer = await send(api, {"userId": "u", "amount": 100, "lines": [{}] * 3000})
     assert len(answer.json()["errors"]) == problems.MAX_ERRORS
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from domain.errors import IdempotencyKeyMissing
-from domain.text import Email, FreeText, IdempotencyKey, Url, holds_card_number
+from domain.text import Email, FreeText, IdempotencyKey, Url, check_characters, holds_card_number
 
 NAME = TypeAdapter[str](Annotated[str, FreeText(40)])
 VISA = "4242424242424242"
@@ -93,6 +93,12 @@ def test_free_text_refuses_what_no_store_should_hold(text: Any) -> None:
     with pytest.raises(ValidationError) as refused:
         NAME.validate_python(text)
     assert VISA not in refused.value.errors()[0]["msg"]
+
+
+def test_characters_are_checked_without_pydantic_too() -> None:
+    for text in ("\ud800", "a\0"):
+        with pytest.raises(ValueError, match="not accepted"):
+            check_characters(text)
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Nd"]), min_size=1, max_size=40))

@@ -16,7 +16,7 @@ from local.postgres import EmbeddedPostgres
 from local.processes import Supervisor, claimed
 from local.roles import DATABASE, RUNTIME, ensure_database
 
-OWNER_PASSWORD, RUNTIME_PASSWORD = "owner's", "runtime's \\ secret"  # noqa: S105 - of a server for seconds
+OWNER_PASSWORD, RUNTIME_PASSWORD = "owner's", "runtime's \\ secret"
 
 
 def free_port() -> int:
@@ -55,4 +55,4 @@ if __name__ == "__main__":
         os.setgid(int(sys.argv[3]))
         os.setuid(int(sys.argv[3]))
         os.environ["HOME"] = str(Path(sys.argv[1]).parent)
-    print(json.dumps(asyncio.run(use_once(Path(sys.argv[1])))))
+    sys.stdout.write(json.dumps(asyncio.run(use_once(Path(sys.argv[1])))))

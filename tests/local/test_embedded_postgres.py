@@ -73,7 +73,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             yield house
 
 
-def run_once(data_dir: Path, *options: str, python: str = sys.executable, path: str = "") -> dict[str, object]:
+def run_once(
+    data_dir: Path, *options: str, python: str = sys.executable, path: str = ""
+) -> dict[str, object]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (path, str(ROOT))))}
     done = subprocess.run(
         [python, str(PROGRAM), str(data_dir), *options],
@@ -134,7 +136,7 @@ def test_programs_out_of_reach_are_copied_for_as_long_as_it_runs(closed: Path) -
 
 
 @as_root
-def test_a_normal_user_runs_it_too(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_normal_user_runs_it_too() -> None:
     nobody = pwd.getpwnam("nobody")
     python = python_within_reach(nobody.pw_uid)
     with tempfile.TemporaryDirectory() as place:
@@ -162,7 +164,9 @@ def python_within_reach(uid: int) -> str:
 async def test_the_runtime_role_is_bound_and_nobody_else_may_enter(house: House) -> None:
     runtime = await house.connect(RUNTIME)
     try:
-        rights = await runtime.fetchrow("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = $1", RUNTIME)
+        rights = await runtime.fetchrow(
+            "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = $1", RUNTIME
+        )
         assert rights is not None
         assert tuple(rights) == (False, False)
         assert not await runtime.fetchval("SELECT pg_has_role($1, $2, 'USAGE')", RUNTIME, SYSTEM)
@@ -215,28 +219,32 @@ async def test_a_killed_server_comes_back_with_everything_that_was_committed(hou
     await owner.close()
 
 
-async def test_a_server_that_was_left_running_is_stopped_first(house: House, tmp_path: Path) -> None:
+async def test_a_server_that_was_left_running_is_stopped_first(house: House) -> None:
     left_running = psutil.Process(house.pid())
     again = EmbeddedPostgres(house.data_dir / "postgres", house.port, "superuser's")
     async with again:
         assert not left_running.is_running() or left_running.status() == psutil.STATUS_ZOMBIE
 
 
-async def test_a_stranger_named_in_an_old_pid_file_is_left_alone(tmp_path: Path) -> None:
+def test_a_stranger_named_in_an_old_pid_file_is_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "postgres"
     folder.mkdir()
+
+    async def enter() -> None:
+        async with EmbeddedPostgres(folder, 1, "x"):
+            assert stranger.poll() is None
+
     with subprocess.Popen(["sleep", "60"]) as stranger:
         born = int(psutil.Process(stranger.pid).create_time())
         (folder / "postmaster.pid").write_text(f"{stranger.pid}\n{folder}\n{born}\n")
-        async with EmbeddedPostgres(folder, 1, "x"):
-            assert stranger.poll() is None
+        asyncio.run(enter())
         stranger.kill()
 
 
-async def test_other_secrets_than_the_data_was_made_with_are_explained(house: House, tmp_path: Path) -> None:
+async def test_other_secrets_than_the_data_was_made_with_are_explained(house: House) -> None:
     stranger = EmbeddedPostgres(house.data_dir / "postgres", house.port, "another password")
-    with pytest.raises(NoPostgres, match="secrets.json"):
-        await stranger._answers()  # noqa: SLF001 - the whole way would stop the server of the house
+    with pytest.raises(NoPostgres, match=r"secrets\.json"):
+        await stranger._answers()  # The whole way would stop the server of the house.
 
 
 async def test_data_of_another_major_version_is_explained(tmp_path: Path) -> None:

@@ -103,7 +103,9 @@ async def test_restarts_back_off(house: House) -> None:
 
 
 async def test_what_it_started_itself_does_not_outlive_it(house: House) -> None:
-    script = "import subprocess, sys; print('up', subprocess.Popen(['sleep', '600']).pid, flush=True); input()"
+    script = (
+        "import subprocess, sys; print('up', subprocess.Popen(['sleep', '600']).pid, flush=True); input()"
+    )
     command = (sys.executable, "-c", script)
     with pytest.raises(PartFailed):
         await house.supervisor.run(Part("parent", command))
@@ -168,7 +170,8 @@ from local.processes import Part, Supervisor, claimed
 async def main():
     with claimed(Path(sys.argv[1])):
         async with Supervisor(Path(sys.argv[1]), print) as supervisor:
-            await supervisor.start(Part("part", (sys.executable, "-I", "-S", "-c", sys.argv[2], *sys.argv[3:])))
+            command = (sys.executable, "-I", "-S", "-c", *sys.argv[2:])
+            await supervisor.start(Part("part", command))
             print("up", flush=True)
             await asyncio.sleep(600)
 asyncio.run(main())

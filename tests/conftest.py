@@ -1,0 +1,37 @@
+"""The house the stories happen in: started once, real through and through."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev import Platform
+from house import House, Receiver, Tenant
+
+# A minute of business takes a second.
+TIME_SCALE = 60
+
+
+@pytest.fixture(scope="session")
+async def house() -> AsyncIterator[House]:
+    with tempfile.TemporaryDirectory(prefix="paysaga tests ") as folder:
+        platform = Platform(Path(folder), int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")), time_scale=TIME_SCALE, say=print)
+        async with (
+            platform,
+            httpx.AsyncClient(base_url=platform.ready["apiUrl"], trust_env=False, timeout=15) as http,
+        ):
+            yield House(platform.ready, http, Path(folder))
+
+
+@pytest.fixture
+async def tenant(house: House) -> Tenant:
+    return await house.tenant()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver.listening() as listening:
+        yield listening

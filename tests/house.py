@@ -1,0 +1,266 @@
+"""The driver: what tests say to a running house, so that a test reads as a story."""
+
+import asyncio
+import base64
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import asyncpg
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from temporalio.client import Client, WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+CARD = "4242424242424242"
+DECLINED = "4000000000000002"
+ENDED = ("SUCCEEDED", "FAILED", "EXPIRED", "CANCELLED")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class House:
+    """A running platform, spoken to as the outside speaks to it."""
+
+    ready: Json
+    http: httpx.AsyncClient
+    data_dir: Path
+
+    @property
+    def admin(self) -> dict[str, str]:
+        return {"X-Admin-Key": self.ready["adminKey"]}
+
+    async def tenant(self, webhook_url: str | None = None, **facts: Any) -> "Tenant":
+        """A fresh tenant, logged in."""
+        wish = {"name": "Story", "contactEmail": "story@example.com", "sandbox": True} | facts
+        if webhook_url is not None:
+            wish["webhookUrl"] = webhook_url
+        answer = await self.http.post("/v1/tenants/register", json=wish, headers=self.admin)
+        assert answer.status_code == 201, answer.text
+        tenant = Tenant(self, answer.json())
+        tenant.token = await tenant.login()
+        return tenant
+
+    async def control(self, method: str, path: str, body: Json | None = None, **query: str) -> Any:
+        """The sandbox company's back door."""
+        async with httpx.AsyncClient(base_url=self.ready["sandboxControlUrl"], trust_env=False) as http:
+            answer = await http.request(method, f"/_control/{path}", json=body, params=query)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    async def fault(self, operation: str, when: str, fault: str, **more: Any) -> None:
+        """Have something go wrong at the payment company."""
+        await self.control("POST", "faults", {"operation": operation, "when": when, "fault": fault} | more)
+
+    async def ledger(self, payment: Json) -> Any:
+        """What really happened at the payment company: the truth that tests compare ours with."""
+        return await self.control("GET", "ledger", reference=payment["id"])
+
+    async def temporal(self) -> Client:
+        return await Client.connect(
+            self.ready["temporalAddress"],
+            namespace=self.ready["namespace"],
+            data_converter=pydantic_data_converter,
+        )
+
+    def pid(self, part: str) -> int:
+        return int(Path(self.ready["pidFiles"][part]).read_text().split()[0])
+
+    @asynccontextmanager
+    async def database(self, *, role: str = "paysaga_runtime") -> AsyncIterator[asyncpg.Connection]:
+        """A connection of our own, as the application's role or as the owner of the schema."""
+        url = httpx.URL(self.ready["databaseUrl"])
+        if role == "paysaga_owner":
+            password = json.loads((self.data_dir / "secrets.json").read_text())["owner_password"]
+            url = url.copy_with(username=role, password=password)
+        connection = await asyncpg.connect(str(url))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+@dataclass
+class Tenant:
+    """A tenant's backend."""
+
+    house: House
+    registered: Json
+    token: str = ""
+
+    @property
+    def id(self) -> str:
+        return str(self.registered["id"])
+
+    async def login(self, secret: str | None = None) -> str:
+        answer = await self.house.http.post(
+            "/v1/tenants/login",
+            json={
+                "appName": self.registered["appName"],
+                "appSecret": secret or self.registered["appSecret"],
+            },
+        )
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["accessToken"])
+
+    async def call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} | more.pop("headers", {})
+        return await self.house.http.request(method, path, headers=headers, **more)
+
+    async def create(self, key: str | None = None, **order: Any) -> httpx.Response:
+        """Ask for a payment; ``order`` overrides an ordinary one."""
+        body = {"userId": "user-123", "amount": 1990000, "currency": "HUF"} | order
+        return await self.call(
+            "POST", "/v1/payments", json=body, headers={"Idempotency-Key": key or secrets.token_hex(8)}
+        )
+
+    async def open(self, key: str | None = None, **order: Any) -> Json:
+        """A payment that waits for its payer."""
+        answer = await self.create(key, **order)
+        assert answer.status_code == 201, answer.text
+        payment: Json = answer.json()
+        return payment
+
+    async def pay(self, payment: Json, card: str = CARD, action: str = "pay") -> httpx.Response:
+        """Be the payer at the hosted checkout."""
+        async with httpx.AsyncClient(trust_env=False) as browser:
+            return await browser.post(payment["checkoutUrl"], data={"cardNumber": card, "action": action})
+
+    async def get(self, payment: Json | str) -> Json:
+        payment_id = payment if isinstance(payment, str) else payment["id"]
+        answer = await self.call("GET", f"/v1/payments/{payment_id}")
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    async def eventually(self, payment: Json, status: str, within: float = 30) -> Json:
+        """The payment, once it has this status. Fails at once when it ended with another."""
+
+        async def look() -> Json | None:
+            found = await self.get(payment)
+            assert found["status"] in {status, *{"CREATED", "PROVIDER_PENDING", "UNKNOWN"}}, found
+            return found if found["status"] == status else None
+
+        return await eventually(look, within)
+
+    async def ended(self, payment: Json) -> None:
+        """Wait until the payment's workflow is over, not only its row."""
+        client = await self.house.temporal()
+        await client.get_workflow_handle(self.workflow_id(payment)).result()
+
+    async def history(self, payment: Json) -> WorkflowHistory:
+        client = await self.house.temporal()
+        return await client.get_workflow_handle(self.workflow_id(payment)).fetch_history()
+
+    def workflow_id(self, payment: Json) -> str:
+        return f"payment:{self.id}:{payment['id']}"
+
+    async def entitled(self, feature: str, user: str = "user-123") -> Json:
+        answer = await self.call(
+            "GET", "/v1/entitlements/check", params={"userId": user, "feature": feature}
+        )
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    async def rows(self, query: str, *arguments: Any) -> list[Json]:
+        """Our own rows of this tenant."""
+        async with self.house.database() as db, db.transaction():
+            await db.execute("SELECT set_config('app.tenant_id', $1, true)", self.id)
+            return [dict(row) for row in await db.fetch(query, *arguments)]
+
+
+async def eventually(look: Callable[[], Any], within: float = 30) -> Any:
+    """What ``look`` returns once it is not None; fails when that takes longer than ``within`` seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        found = await look()
+        if found is not None:
+            return found
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.05)
+
+
+@dataclass
+class Receiver:
+    """A tenant's webhook endpoint: a real HTTP server that remembers and answers as told."""
+
+    url: str = ""
+    received: list["Delivery"] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+    """Statuses to answer with, one after the other; then 200."""
+    _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def event(self, type_: str, within: float = 30) -> "Delivery":
+        """The first delivery of an event of this type."""
+        async with asyncio.timeout(within), self._arrived:
+            while True:
+                for delivery in self.received:
+                    if delivery.body["type"] == type_:
+                        return delivery
+                await self._arrived.wait()
+
+    async def count(self, number: int, within: float = 30) -> list["Delivery"]:
+        """All deliveries, once there are this many."""
+        async with asyncio.timeout(within), self._arrived:
+            await self._arrived.wait_for(lambda: len(self.received) >= number)
+            return list(self.received)
+
+    async def _answer(self, request: Request) -> Response:
+        delivery = Delivery(dict(request.headers), await request.body())
+        async with self._arrived:
+            self.received.append(delivery)
+            self._arrived.notify_all()
+        return Response(status_code=self.answers.pop(0) if self.answers else 200)
+
+    @classmethod
+    @asynccontextmanager
+    async def listening(cls) -> AsyncIterator[Self]:
+        receiver = cls()
+        app = Starlette(routes=[Route("/hook", receiver._answer, methods=["POST"])])
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
+        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        receiver.url = f"http://127.0.0.1:{port}/hook"
+        try:
+            yield receiver
+        finally:
+            server.should_exit = True
+            await serving
+
+
+@dataclass(frozen=True)
+class Delivery:
+    headers: dict[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> Json:
+        found: Json = json.loads(self.raw)
+        return found
+
+
+def sandbox_keys(house: House, account_id: str) -> tuple[str, str]:
+    """An account's webhook secret and API key, as the payment company knows them."""
+    from providers.sandbox import ready_made
+
+    platform_key = json.loads((house.data_dir / "secrets.json").read_text())["sandbox_platform_key"]
+    keys = ready_made(platform_key, account_id)
+    return keys["webhookSecret"], keys["apiKey"]
+
+
+def b64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
