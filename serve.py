@@ -65,7 +65,7 @@ def main() -> None:
         access_log=False,
         server_header=False,
         date_header=True,
-        timeout_graceful_shutdown=8,
+        timeout_graceful_shutdown=2,
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=32 * 1024,
     )

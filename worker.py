@@ -35,7 +35,7 @@ from workflows.sweeps import Sweeps
 log = structlog.get_logger(__name__)
 
 # How long running steps may take to finish when we are told to stop.
-_GRACE: Final = timedelta(seconds=8)
+_GRACE: Final = timedelta(seconds=6)
 
 
 class Failures(Interceptor):
