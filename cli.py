@@ -1,41 +1,214 @@
 """Root: ``paysaga …``, for operators and newcomers."""
 
+import asyncio
+import json
+import os
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Payments as durable sagas.")
+payments_app = typer.Typer(no_args_is_help=True, help="Look at payments.")
+tenants_app = typer.Typer(no_args_is_help=True, help="Product teams that use the platform.")
+app.add_typer(payments_app, name="payments")
+app.add_typer(tenants_app, name="tenants")
+
+console = Console(highlight=False, soft_wrap=True)
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON document on stdout")]
+
+
+@app.command()
+def dev(
+    data_dir: Annotated[Path | None, typer.Option(help="Where all is kept [default: .paysaga]")] = None,
+    port_base: Annotated[int, typer.Option(min=1024, max=65515, help="At most 20 ports from here")] = 8000,
+    ready_file: Annotated[Path | None, typer.Option(help="Written when all is up")] = None,
+) -> None:
+    """Run the whole platform on this machine, until Ctrl-C."""
+    import dev as platform
+
+    _leave(platform.run(data_dir, port_base, ready_file, _time_scale()))
+
+
+@app.command()
+def demo() -> None:
+    """Carry one payment from login to delivered webhook; starts a platform if none is running."""
+    _leave(0 if asyncio.run(_demo()) else 1)
+
+
+async def _demo() -> bool:
+    from dev import Platform
+    from local.demo import demo as carry_one
+    from local.running import find
+
+    ready = await find()
+    if ready is not None:
+        return await carry_one(ready, console.print)
+    console.print("No running platform found; starting one for this demo.\n")
+    async with Platform(time_scale=_time_scale(), say=console.print) as platform:
+        console.print()
+        return await carry_one(platform.ready, console.print)
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to date, as its owner."""
-    from settings import Settings
     from storage import schema
 
-    settings = Settings()  # type: ignore[call-arg]  # pydantic-settings fills them from the environment
-    if settings.migration_database_url is None:
-        typer.secho("Set PAYSAGA_MIGRATION_DATABASE_URL to the address of the schema's owner.", err=True)
-        raise typer.Exit(2)
-    schema.upgrade(settings.migration_database_url.get_secret_value())
+    url = os.environ.get("PAYSAGA_MIGRATION_DATABASE_URL")
+    if not url:
+        _refuse("Set PAYSAGA_MIGRATION_DATABASE_URL to the address of the schema's owner.")
+    schema.upgrade(url)
 
 
 @app.command()
-def dev(
-    data_dir: Annotated[Path | None, typer.Option(help="Where everything is kept [default: .paysaga]")] = None,
-    port_base: Annotated[int, typer.Option(min=1024, max=65515, help="At most 20 ports from here")] = 8000,
-    ready_file: Annotated[Path | None, typer.Option(help="Written when all is up")] = None,
+def verify(*, as_json: AsJson = False) -> None:
+    """Check every invariant against database and provider; exit code 1 on a breach."""
+    import inspection
+
+    checks = _ask(inspection.verify)
+    sound = all(check.outcome != "breach" for check in checks)
+    if as_json:
+        _print_json({"ok": sound, "checks": [check.model_dump(mode="json") for check in checks]})
+    else:
+        for check in checks:
+            sign = {"ok": "[green]✓[/]", "breach": "[red]✗[/]", "skipped": "[yellow]–[/]"}[check.outcome]
+            console.print(f"{sign} {escape(check.promise)}  [dim]{escape(check.detail)}[/]")
+            for finding in check.findings:
+                console.print(f"    {escape(finding.subject)}: {escape(finding.problem)}")
+    _leave(0 if sound else 1)
+
+
+@app.command()
+def doctor(*, as_json: AsJson = False) -> None:
+    """Look for what keeps the platform from running here, and say what to do."""
+    from local import health
+
+    complaints = asyncio.run(health.examine())
+    if as_json:
+        _print_json({"ok": all(c.well for c in complaints), "checks": [vars(c) for c in complaints]})
+    else:
+        for complaint in complaints:
+            sign = "[green]✓[/]" if complaint.well else "[red]✗[/]"
+            console.print(f"{sign} {escape(complaint.subject):<24} {escape(complaint.detail)}")
+            if not complaint.well:
+                console.print(f"    [bold]{escape(complaint.remedy)}[/]")
+    _leave(0 if all(complaint.well for complaint in complaints) else 1)
+
+
+@payments_app.command("show")
+def show_payment(payment_id: str, *, as_json: AsJson = False) -> None:
+    """All we know of a payment: its story, money, rights and webhooks."""
+    import inspection
+
+    dossier = _ask(lambda here: inspection.dossier(here, payment_id))
+    if dossier is None:
+        _refuse(f"There is no payment {payment_id}.")
+    if as_json:
+        _print_json(dossier)
+    else:
+        _show_dossier(dossier)
+    _leave(0)
+
+
+def _show_dossier(dossier: dict[str, Any]) -> None:
+    payment = dossier["payment"]
+    console.print(f"[bold]{payment['id']}[/]  [bold cyan]{payment['status']}[/]  {dossier['money']}")
+    for name in ("tenant_id", "user_id", "order_id", "provider", "provider_reference", "failure_code"):
+        if payment[name]:
+            console.print(f"  {name.replace('_', ' '):<20}{escape(str(payment[name]))}")
+    console.print(f"  {'temporal':<20}{dossier['workflow']}\n")
+    for title, rows in dossier["tables"].items():
+        if not rows:
+            continue
+        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        for column in rows[0]:
+            table.add_column(column.replace("_", " "), style="dim" if column == "at" else "", overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(_plain(value)) for value in row.values()))
+        console.print(table, "")
+
+
+def _plain(value: object) -> str:
+    """A cell of a table: moments to the millisecond, nothing as nothing."""
+    if isinstance(value, datetime):
+        return value.strftime("%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d}"
+    return "" if value is None else str(value)
+
+
+@tenants_app.command("register")
+def register_tenant(
+    name: str,
+    contact_email: str,
+    *,
+    webhook_url: Annotated[str | None, typer.Option(help="Where to send webhooks")] = None,
+    sandbox: Annotated[bool, typer.Option(help="Play money; can never change")] = True,
 ) -> None:
-    """Run the whole platform on this machine."""
-    import os
+    """Register a tenant; its secrets are shown once, here."""
+    body = {"name": name, "contactEmail": contact_email, "sandbox": sandbox, "webhookUrl": webhook_url}
+    _print_json(asyncio.run(_register(body)))
 
-    import dev as platform
 
-    raise typer.Exit(
-        platform.run(data_dir, port_base, ready_file, float(os.environ.get("PAYSAGA_TIME_SCALE", "1")))
-    )
+async def _register(body: dict[str, Any]) -> Any:
+    import httpx
+
+    from local.running import find
+
+    ready = await find()
+    if ready is None:
+        _refuse(_NOT_RUNNING)
+    async with httpx.AsyncClient(trust_env=False, timeout=15) as http:
+        answer = await http.post(
+            f"{ready['apiUrl']}/v1/tenants/register",
+            json={name: value for name, value in body.items() if value is not None},
+            headers={"X-Admin-Key": ready["adminKey"]},
+        )
+    if not answer.is_success:
+        _refuse(answer.text)
+    return answer.json()
+
+
+_NOT_RUNNING = (
+    "No running platform found. Start one with `paysaga dev`, or say where it is with PAYSAGA_READY_FILE,"
+    " PAYSAGA_DATA_DIR, or PAYSAGA_DATABASE_URL and its like."
+)
+
+
+def _ask(question: Any) -> Any:
+    async def found() -> Any:
+        import inspection
+
+        async with inspection.platform() as here:
+            if here is None:
+                _refuse(_NOT_RUNNING)
+            return await question(here)
+
+    return asyncio.run(found())
+
+
+def _time_scale() -> float:
+    return float(os.environ.get("PAYSAGA_TIME_SCALE") or 1)
+
+
+def _print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, indent=2, default=str))
+
+
+def _refuse(why: str) -> NoReturn:
+    typer.secho(why, err=True, fg="red")
+    raise typer.Exit(2)
+
+
+def _leave(code: int) -> None:
+    """End now. The Temporal SDK's threads sometimes abort an interpreter that takes its leave politely."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main() -> None:

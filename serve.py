@@ -42,7 +42,9 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
                 public_url=settings.base_url,
                 development=settings.development,
                 api_base_allowed=settings.provider_api_base_allowed,
-                sandbox_platform_key=key.get_secret_value() if (key := settings.sandbox_platform_key) else None,
+                sandbox_platform_key=key.get_secret_value()
+                if (key := settings.sandbox_platform_key)
+                else None,
             )
     finally:
         await database.close()

@@ -232,6 +232,7 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
             money=named.money,
             provider=terms.account.provider,
             sandbox=terms.sandbox,
+            correlation_id=request_id,
             entitlements=tuple(Grant(**grant.model_dump()) for grant in body.entitlements),
             created_at=now,
             expires_at=now + here.world.scaled(life),
@@ -239,9 +240,7 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
         )
         payment, fresh = await payments.place(tx, order, terms.account.id)
         if fresh:
-            cause = payments.Cause(
-                id="order", type="payment.created", actor=actor(who), at=now, correlation_id=request_id
-            )
+            cause = payments.Cause(id="order", type="payment.created", actor=actor(who), at=now)
             await payments.record_change(tx, payment, cause)
     return payment, fresh
 

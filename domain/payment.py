@@ -86,6 +86,8 @@ class PaymentOrder(Value):
     entitlements: tuple[Grant, ...] = ()
     metadata: dict[str, str] = {}
     sandbox: bool
+    correlation_id: str | None = None
+    """The request that asked for it: found again in logs, audit and workflow."""
     created_at: datetime
     expires_at: datetime
 
@@ -139,6 +141,7 @@ class Payment(Value):
             money=order.money,
             provider=order.provider,
             expires_at=order.expires_at,
+            correlation_id=order.correlation_id,
         )
 
     @property
@@ -163,6 +166,7 @@ class PaymentRef(Value):
     money: Money
     provider: str
     expires_at: datetime
+    correlation_id: str | None = None
 
 
 class Progress(Value):

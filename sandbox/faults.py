@@ -134,14 +134,19 @@ def hit(world: World, operation: str, account: str | None, reference: str | None
 
 
 def _is_meant(rule: Rule, operation: str, account: str | None, reference: str | None) -> bool:
-    # A webhook that overtakes the answer can only be about the call that makes the session.
-    aimed_at = "checkout.create" if rule.fault == "beforeAnswer" else rule.operation
+    aimed_at = rule.operation
+    if rule.fault == "beforeAnswer":
+        # A webhook that overtakes the answer can only be about the call that makes the session.
+        aimed_at = "checkout.create"
+    elif rule.fault in _WRONG_MONEY and rule.operation == WEBHOOK:
+        # No company tells another sum than it took: what the webhook says is what was captured.
+        aimed_at = "checkout.pay"
     return aimed_at == operation and rule.account in {None, account} and rule.reference in {None, reference}
 
 
 def for_webhook(world: World, account: str, reference: str | None) -> tuple[Rule, ...]:
     """Return what spoils a new webhook: rules on sending, and those of the call that caused it."""
-    caused = tuple(rule for rule in HITS.get() if rule.when == "webhook")
+    caused = tuple(rule for rule in HITS.get() if rule.when == "webhook" and rule.fault not in _WRONG_MONEY)
     return caused + hit(world, WEBHOOK, account, reference)
 
 

@@ -157,7 +157,6 @@ class Cause(Value):
     type: str
     actor: str
     at: datetime
-    correlation_id: str | None = None
     evidence_sha256: str | None = None
     raw_state: str | None = None
 
@@ -197,7 +196,7 @@ async def record_change(
             resource=payment.id,
             provider=payment.order.provider,
             failure=payment.failure_code,
-            correlation_id=cause.correlation_id,
+            correlation_id=payment.order.correlation_id,
             at=cause.at,
         ),
     )

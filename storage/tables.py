@@ -131,6 +131,7 @@ payments = Table(
     Column("failure_code", String(64)),
     Column("failure_message", String(500)),
     Column("late", Boolean, nullable=False, server_default=text("false")),
+    Column("correlation_id", String(128)),
     _at(),
     _at("updated_at"),
     _at("expires_at"),

@@ -18,7 +18,12 @@ TIME_SCALE = 60
 @pytest.fixture(scope="session")
 async def house() -> AsyncIterator[House]:
     with tempfile.TemporaryDirectory(prefix="paysaga tests ") as folder:
-        platform = Platform(Path(folder), int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")), time_scale=TIME_SCALE, say=print)
+        platform = Platform(
+            Path(folder),
+            int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")),
+            time_scale=TIME_SCALE,
+            say=print,
+        )
         async with (
             platform,
             httpx.AsyncClient(base_url=platform.ready["apiUrl"], trust_env=False, timeout=15) as http,

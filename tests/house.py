@@ -166,9 +166,7 @@ class Tenant:
         return f"payment:{self.id}:{payment['id']}"
 
     async def entitled(self, feature: str, user: str = "user-123") -> Json:
-        answer = await self.call(
-            "GET", "/v1/entitlements/check", params={"userId": user, "feature": feature}
-        )
+        answer = await self.call("GET", "/v1/entitlements/check", params={"userId": user, "feature": feature})
         assert answer.status_code == 200, answer.text
         found: Json = answer.json()
         return found

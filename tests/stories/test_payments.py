@@ -11,7 +11,11 @@ async def test_a_paid_checkout_succeeds_and_grants_what_was_ordered(tenant: Tena
     assert not (await tenant.entitled("pro"))["entitled"]
     await tenant.pay(payment)
     paid = await tenant.eventually(payment, "SUCCEEDED")
-    assert [event["type"] for event in paid["events"]] == ["payment.created", "payment.pending", "payment.succeeded"]
+    assert [event["type"] for event in paid["events"]] == [
+        "payment.created",
+        "payment.pending",
+        "payment.succeeded",
+    ]
     assert (await tenant.entitled("pro"))["reason"] == "active"
 
 

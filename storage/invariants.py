@@ -1,0 +1,113 @@
+"""The promises of the house as questions to the database: each finds the rows that break one.
+
+Questions about what the provider holds take its own ledger as a second witness; see ``cli verify``.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.values import Value
+
+# What is on its way is not yet a breach.
+GRACE: Final = timedelta(minutes=2)
+
+
+class Finding(Value):
+    """One broken promise: where, and what is wrong there."""
+
+    subject: str
+    problem: str
+
+
+# Each names what must not exist, as (subject, problem); ``:before`` is now less the grace.
+QUESTIONS: Final[Mapping[str, str]] = {
+    "I1 every payment ends once, or waits for a reason": """
+        SELECT p.id AS subject, 'ended ' || count(e.id) || ' times as ' || p.status AS problem
+        FROM payments p LEFT JOIN payment_events e ON e.payment_id = p.id AND e.type IN
+            ('payment.succeeded', 'payment.failed', 'payment.expired', 'payment.cancelled')
+        WHERE p.status IN ('SUCCEEDED', 'FAILED', 'EXPIRED', 'CANCELLED')
+        GROUP BY p.id HAVING count(e.id) <> CASE WHEN p.late THEN 2 ELSE 1 END
+        UNION ALL
+        SELECT p.id, p.status || ' although its time was up' FROM payments p
+        WHERE p.status IN ('CREATED', 'PROVIDER_PENDING') AND p.expires_at < :before AND NOT EXISTS
+            (SELECT FROM payment_events e WHERE e.payment_id = p.id AND e.type = 'payment.processing')
+    """,
+    "I3 succeeded means captured, amount and currency agreeing": """
+        SELECT p.id AS subject, 'SUCCEEDED, but the ledger does not hold its money' AS problem
+        FROM payments p LEFT JOIN ledger_entries l ON l.payment_id = p.id
+            AND l.account = 'provider_receivable' AND l.amount_minor > 0
+        WHERE p.status = 'SUCCEEDED' AND
+            (l.amount_minor, l.currency) IS DISTINCT FROM (p.amount_minor, p.currency)
+    """,
+    "I4 rights follow the money": """
+        SELECT e.id AS subject, 'granted for a payment that is ' || p.status AS problem
+        FROM entitlements e JOIN payments p ON p.id = e.payment_id WHERE p.status <> 'SUCCEEDED'
+        UNION ALL
+        SELECT p.id, 'paid for ' || jsonb_array_length(p.entitlements) || ' rights, got ' || count(e.id)
+        FROM payments p LEFT JOIN entitlements e ON e.payment_id = p.id WHERE p.status = 'SUCCEEDED'
+        GROUP BY p.id HAVING count(e.id) <> jsonb_array_length(p.entitlements)
+    """,
+    "I5 tenants are told everything, without gaps": """
+        SELECT s.tenant_id AS subject, 'counted to ' || s.last || ', has ' || count(e.id) AS problem
+        FROM event_sequences s LEFT JOIN events e ON e.tenant_id = s.tenant_id
+        GROUP BY s.tenant_id, s.last HAVING count(e.id) <> s.last OR max(e.sequence) <> s.last
+        UNION ALL
+        SELECT e.id, 'was never queued for ' || w.id FROM events e JOIN webhook_endpoints w
+            ON w.tenant_id = e.tenant_id AND w.status = 'enabled' AND w.created_at <= e.at
+        WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.event_id = e.id AND d.endpoint_id = w.id)
+    """,
+    "I6 the ledger sums to zero": """
+        SELECT transaction_id AS subject, 'sums to ' || sum(amount_minor) || ' ' || currency AS problem
+        FROM ledger_entries GROUP BY transaction_id, currency HAVING sum(amount_minor) <> 0
+    """,
+    "I8 every tenant's rows are its own": """
+        SELECT c.relname AS subject, 'is not under forced row-level security' AS problem
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND c.relname <> 'alembic_version'
+            AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+        UNION ALL
+        SELECT rolname, 'could see past row-level security' FROM pg_roles
+        WHERE rolname IN ('paysaga_runtime', 'paysaga_system') AND (rolsuper OR rolbypassrls)
+    """,
+    "I9 inbox and outbox drain": """
+        SELECT id AS subject, 'received, but without effect for minutes' AS problem FROM inbox
+        WHERE state = 'RECEIVED' AND received_at < :before
+        UNION ALL
+        SELECT d.id, 'should have left minutes ago' FROM deliveries d JOIN webhook_endpoints w
+            ON w.id = d.endpoint_id WHERE d.state = 'PENDING' AND d.due_at < :before AND w.status = 'enabled'
+    """,
+}
+
+
+async def ask(tx: AsyncConnection, question: str, now: datetime) -> list[Finding]:
+    """What breaks this promise now, at most a hundred of them; needs a system transaction."""
+    query = text(f"SELECT * FROM ({QUESTIONS[question]}) AS findings LIMIT 100")
+    bound: dict[str, Any] = {"before": now - GRACE} if ":before" in QUESTIONS[question] else {}
+    return [Finding(subject=row.subject, problem=row.problem) for row in await tx.execute(query, bound)]
+
+
+class Witnessed(Value):
+    """A payment as we hold it, to be compared with the provider's own ledger."""
+
+    id: str
+    status: str
+    amount_minor: int
+    currency: str
+    quarantined: bool
+
+
+async def payments_at(tx: AsyncConnection, provider: str) -> list[Witnessed]:
+    """Every payment given to this provider; needs a system transaction."""
+    rows = await tx.execute(
+        text(
+            "SELECT id, status, amount_minor, currency, EXISTS (SELECT FROM inbox i WHERE"
+            " i.payment_id = p.id AND i.state = 'QUARANTINED') AS quarantined"
+            " FROM payments p WHERE provider = :provider"
+        ),
+        {"provider": provider},
+    )
+    return [Witnessed(**row) for row in rows.mappings()]

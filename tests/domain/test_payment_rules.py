@@ -1,0 +1,231 @@
+"""Where a payment may go, and what a provider's word makes of it: the table and every case of the rules."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import combinations, permutations, product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.money import Money
+from domain.payment import (
+    ECHO,
+    ENDED,
+    TRANSITIONS,
+    Channel,
+    Observation,
+    PaymentRef,
+    Verdict,
+    Word,
+    decide,
+    sources,
+)
+from domain.payment import PaymentStatus as S
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ORDERED = Money(amount_minor=1_990_000, currency="HUF")
+OTHER_AMOUNT = Money(amount_minor=1_990_001, currency="HUF")
+OTHER_CURRENCY = Money(amount_minor=1_990_000, currency="EUR")
+REF = PaymentRef(
+    tenant_id="ten_1", payment_id="pay_1", digest="d", money=ORDERED, provider="sandbox", expires_at=NOW
+)
+UNSUCCESSFUL = {S.FAILED, S.EXPIRED, S.CANCELLED}
+FINAL_WORDS = {Word.FAILED: S.FAILED, Word.EXPIRED: S.EXPIRED, Word.CANCELLED: S.CANCELLED}
+
+# semantics.md §2 by hand, once more: a table that was computed from the code could not disagree with it.
+TABLE = """
+                  CREATED  PROVIDER_PENDING  SUCCEEDED  FAILED  EXPIRED  CANCELLED  UNKNOWN  REVIEW
+CREATED           no       yes               no         yes     no       yes        yes      no
+PROVIDER_PENDING  no       no                yes        yes     yes      yes        yes      yes
+SUCCEEDED         no       no                no         no      no       no         no       no
+FAILED            no       no                no         no      no       no         no       no
+EXPIRED           no       no                late       no      no       no         no       no
+CANCELLED         no       no                late       no      no       no         no       no
+UNKNOWN           no       yes               yes        yes     yes      yes        no       yes
+REVIEW            no       no                yes        yes     no       no         no       no
+"""
+
+
+def cells() -> Iterator[tuple[S, S, str]]:
+    heads, *rows = [line.split() for line in TABLE.strip().splitlines()]
+    for came_from, *allowed in rows:
+        for to, word in zip(heads, allowed, strict=True):
+            yield S(came_from), S(to), word
+
+
+def said(
+    word: Word,
+    captured: Money | None = None,
+    *,
+    channel: Channel = Channel.WEBHOOK,
+    reference: str | None = "cs_1",
+    number: int = 0,
+) -> Observation:
+    return Observation(
+        word=word,
+        raw_state=word,
+        channel=channel,
+        cause_id=f"evt_{number}",
+        reference=reference,
+        captured=captured,
+        observed_at=NOW,
+    )
+
+
+def everything_that_can_be_said() -> list[tuple[Observation, S]]:
+    """Each word, by each way, with each money, with and without a session's name, under each intent."""
+    monies = (None, ORDERED, OTHER_AMOUNT, OTHER_CURRENCY)
+    return [
+        (said(word, captured, channel=channel, reference=reference), intent)
+        for word, channel, captured, reference, intent in product(
+            Word, Channel, monies, (None, "cs_1"), (S.EXPIRED, S.CANCELLED)
+        )
+    ]
+
+
+ALL_SAID = everything_that_can_be_said()
+
+
+def verdicts(*statuses: S) -> Iterator[tuple[S, Observation, Verdict]]:
+    for status in statuses or tuple(S):
+        for observation, intent in ALL_SAID:
+            yield status, observation, decide(REF, status, observation, intent)
+
+
+def after(status: S, observations: Sequence[Observation]) -> list[S]:
+    """All the statuses a payment goes through, its row guarded as storage guards it."""
+    passed = [status]
+    for observation in observations:
+        to = decide(REF, passed[-1], observation).to
+        if to is not None and passed[-1] in sources(to):
+            passed.append(to)
+    return passed
+
+
+# --- The table ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("came_from", "to", "word"), list(cells()))
+def test_a_payment_goes_where_the_table_lets_it(came_from: S, to: S, word: str) -> None:
+    assert (to in TRANSITIONS[came_from]) == (word != "no")
+    assert (came_from in sources(to)) == (word == "yes")
+    assert (came_from in sources(to, late=True)) == (word == "late")
+
+
+def test_the_table_speaks_of_every_pair() -> None:
+    assert {(came_from, to) for came_from, to, _ in cells()} == set(product(S, S))
+    assert set(TRANSITIONS) == set(S)
+
+
+# --- One word -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        pytest.param(
+            S.CREATED,
+            marks=pytest.mark.xfail(
+                reason="decide() sends CREATED to SUCCEEDED, EXPIRED and REVIEW, which the table forbids"
+            ),
+        ),
+        *[status for status in S if status is not S.CREATED],
+    ],
+)
+def test_a_verdict_never_asks_for_what_the_table_forbids(status: S) -> None:
+    asked_for = {verdict.to for _, _, verdict in verdicts(status)} - {None}
+    assert asked_for <= TRANSITIONS[status]
+
+
+def test_no_word_moves_a_payment_that_has_ended() -> None:
+    assert {verdict.to for _, _, verdict in verdicts(*ENDED)} == {None}
+
+
+def test_no_word_moves_a_payment_out_of_review() -> None:
+    assert {verdict.to for _, _, verdict in verdicts(S.REVIEW)} == {None}
+
+
+def test_only_the_very_money_that_was_ordered_makes_a_success() -> None:
+    paid = [(heard.word, heard.captured) for _, heard, verdict in verdicts() if verdict.to is S.SUCCEEDED]
+    assert set(paid) == {(Word.PAID, ORDERED)}
+
+
+@pytest.mark.parametrize("money", [OTHER_AMOUNT, OTHER_CURRENCY, None])
+@pytest.mark.parametrize("status", [S.PROVIDER_PENDING, S.UNKNOWN])
+def test_other_money_than_ordered_is_for_people_to_look_at(status: S, money: Money | None) -> None:
+    for channel in Channel:
+        verdict = decide(REF, status, said(Word.PAID, money, channel=channel))
+        assert (verdict.to, verdict.failure_code) == (S.REVIEW, "amount_mismatch")
+
+
+def test_an_unclear_word_is_evidence_of_nothing() -> None:
+    unclear = {verdict.to for _, heard, verdict in verdicts() if heard.word is Word.UNCLEAR}
+    assert unclear == {None, S.UNKNOWN}
+
+
+def test_nothing_ends_without_money_but_on_a_providers_last_word() -> None:
+    last_words = {heard.word for _, heard, verdict in verdicts() if verdict.to in UNSUCCESSFUL}
+    assert last_words == {Word.FAILED, Word.EXPIRED, Word.CANCELLED, Word.ABSENT}
+
+
+def test_that_there_is_no_checkout_ends_a_payment_only_when_we_wanted_it_closed() -> None:
+    for status, heard, verdict in verdicts(S.PROVIDER_PENDING, S.UNKNOWN):
+        if heard.word is Word.ABSENT and verdict.to is not None:
+            never_opened = status is S.UNKNOWN and heard.reference is None
+            assert never_opened or heard.channel is Channel.CLOSE
+
+
+@pytest.mark.parametrize("intent", [S.EXPIRED, S.CANCELLED])
+def test_a_checkout_that_we_closed_ends_as_we_meant_it(intent: S) -> None:
+    for status in (S.PROVIDER_PENDING, S.UNKNOWN):
+        assert decide(REF, status, said(Word.EXPIRED, channel=Channel.CLOSE), intent).to is intent
+        assert decide(REF, status, said(Word.EXPIRED), intent).to is S.EXPIRED
+
+
+@pytest.mark.parametrize("word", [Word.OPEN, Word.PROCESSING, Word.ATTEMPT_FAILED])
+def test_a_checkout_that_can_still_be_paid_is_pending(word: Word) -> None:
+    assert decide(REF, S.PROVIDER_PENDING, said(word)).to is None
+    assert decide(REF, S.UNKNOWN, said(word)).to is S.PROVIDER_PENDING
+
+
+@pytest.mark.parametrize("status", [S.FAILED, S.EXPIRED, S.CANCELLED])
+def test_money_after_the_end_is_noticed(status: S) -> None:
+    assert decide(REF, status, said(Word.PAID, ORDERED)).note == "late_money"
+    assert decide(REF, S.SUCCEEDED, said(Word.PAID, ORDERED)).note == ECHO
+
+
+@pytest.mark.parametrize(("word", "status"), FINAL_WORDS.items())
+def test_a_last_word_that_contradicts_the_end_is_noticed(word: Word, status: S) -> None:
+    notes = {ended: decide(REF, ended, said(word)).note for ended in ENDED}
+    assert notes == dict.fromkeys(ENDED, "contradicted") | {status: ECHO}
+
+
+# --- Many words -----------------------------------------------------------------------------------
+
+anything_said = st.lists(st.sampled_from([observation for observation, _ in ALL_SAID]), max_size=30)
+
+
+@given(st.sampled_from(S), anything_said)
+def test_a_life_ends_once_and_stays_ended(born: S, observations: list[Observation]) -> None:
+    passed = after(born, observations)
+    assert not any(status in ENDED for status in passed[:-1])
+
+
+@given(st.sampled_from([S.CREATED, S.PROVIDER_PENDING, S.UNKNOWN]), anything_said)
+def test_a_repeat_of_all_that_was_said_changes_no_end(born: S, observations: list[Observation]) -> None:
+    ended = after(born, observations)[-1]
+    if ended in ENDED:
+        assert after(ended, observations) == [ended]
+
+
+@pytest.mark.parametrize("born", [S.PROVIDER_PENDING, S.UNKNOWN])
+def test_in_whatever_order_words_arrive_the_paid_payment_succeeds_unless_it_had_ended(born: S) -> None:
+    others = set(Word) - {Word.PAID}
+    for size in range(5):
+        for company in combinations(others, size):
+            for life in permutations({Word.PAID, *company}):
+                first = next(word for word in life if word is Word.PAID or word in FINAL_WORDS)
+                words = [said(word, ORDERED if word is Word.PAID else None) for word in life]
+                expected = S.SUCCEEDED if first is Word.PAID else FINAL_WORDS[first]
+                assert after(born, words)[-1] is expected, life

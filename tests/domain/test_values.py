@@ -1,0 +1,61 @@
+"""How things get their names: ids that sort by time, and names that a repeated step finds again."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from domain.money import Money
+from domain.values import derived_id, new_id
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+moments = st.datetimes(
+    min_value=datetime(2020, 1, 1),  # noqa: DTZ001 - hypothesis wants them naive
+    max_value=datetime(2100, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
+names = st.lists(st.text(alphabet="ab:", max_size=3), min_size=1, max_size=3)
+
+
+@given(moments, st.timedeltas(min_value=timedelta(milliseconds=1), max_value=timedelta(days=9_999)))
+def test_ids_sort_by_the_millisecond_they_were_made_in(earlier: datetime, apart: timedelta) -> None:
+    earlier = earlier.replace(microsecond=earlier.microsecond // 1000 * 1000)
+    assert new_id("pay", earlier) < new_id("pay", earlier + apart)
+
+
+@given(moments)
+def test_an_id_is_its_prefix_and_26_plain_characters(at: datetime) -> None:
+    for made in (new_id("pay", at), derived_id("pay", at, "x")):
+        assert re.fullmatch(r"pay_[0-9abcdefghjkmnpqrstvwxyz]{26}", made)
+
+
+def test_ids_of_one_instant_differ() -> None:
+    assert len({new_id("pay", NOW) for _ in range(10_000)}) == 10_000
+
+
+@given(moments, names)
+def test_the_same_parts_and_instant_give_the_same_name(at: datetime, parts: list[str]) -> None:
+    assert derived_id("dlv", at, *parts) == derived_id("dlv", at, *parts)
+
+
+@given(names, names)
+def test_other_parts_give_another_name(some: list[str], others: list[str]) -> None:
+    # ("ab", "c") is not ("a", "bc").
+    assert (derived_id("dlv", NOW, *some) == derived_id("dlv", NOW, *others)) == (some == others)
+
+
+def test_an_instant_is_the_same_wherever_its_clock_hangs() -> None:
+    in_budapest = NOW.astimezone(timezone(timedelta(hours=1)))
+    assert derived_id("dlv", NOW, "x") == derived_id("dlv", in_budapest, "x")
+
+
+def test_values_are_frozen_and_take_no_unknown_fields() -> None:
+    money = Money(amount_minor=1, currency="EUR")
+    with pytest.raises(ValidationError):
+        money.amount_minor = 2  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        Money.model_validate({"amount_minor": 1, "currency": "EUR", "amout": 2})
