@@ -53,7 +53,7 @@ class Check(Value):
     promise: str
     outcome: Literal["ok", "breach", "skipped"]
     detail: str = ""
-    findings: list[Finding] = []
+    findings: tuple[Finding, ...] = ()
 
 
 async def verify(here: Platform) -> list[Check]:
@@ -80,7 +80,8 @@ async def verify(here: Platform) -> list[Check]:
 
 
 def _check(promise: str, findings: list[Finding], detail: str = "") -> Check:
-    return Check(promise=promise, outcome="breach" if findings else "ok", detail=detail, findings=findings)
+    outcome: Literal["ok", "breach"] = "breach" if findings else "ok"
+    return Check(promise=promise, outcome=outcome, detail=detail, findings=tuple(findings))
 
 
 async def _witnessed(here: Platform) -> Check:

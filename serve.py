@@ -21,7 +21,7 @@ from workflows import messages
 
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
-    """Everything the routes use. Nothing here waits for another server: readiness is ``/readyz``'s to tell."""
+    """Everything the routes use. Nothing here waits for another server; ``/readyz`` tells what is missing."""
     database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
     temporal = await connect_temporal(settings, lazy=True)
     try:

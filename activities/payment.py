@@ -15,6 +15,7 @@ from activities.world import World
 from domain.errors import NotYet, ProviderError, ProviderRejected
 from domain.events import EVENT_OF_STATUS, Announcement
 from domain.payment import (
+    TOO_EARLY,
     Channel,
     Observation,
     Payment,
@@ -214,7 +215,7 @@ async def _book(
 
 
 async def _file(tx: AsyncConnection, said: Observation, verdict: Verdict, now: datetime) -> None:
-    if said.inbox_id is None:
+    if said.inbox_id is None or verdict.note == TOO_EARLY:
         return
     if verdict.note == "late_money":
         await inbox.quarantine(tx, said.inbox_id, verdict.note)

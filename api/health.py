@@ -1,5 +1,8 @@
 """Whether we live, whether we are ready, and the keys our tokens are verified with."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -7,10 +10,6 @@ from sqlalchemy import text
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-
-import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 from api.deps import House, TheHouse
 from api.strict import Answer

@@ -70,7 +70,7 @@ class NewPayment(Model):
     entitlements: Annotated[tuple[NewGrant, ...], Field(max_length=20)] = ()
     metadata: Annotated[
         dict[Annotated[str, FreeText(40)], Annotated[str, FreeText(500, min_length=0)]], Field(max_length=50)
-    ] = {}
+    ] = Field(default_factory=dict)
 
     @property
     def digest(self) -> str:

@@ -51,7 +51,7 @@ class Login(Model):
 
 class AccessToken(Answer):
     access_token: str
-    token_type: str = "Bearer"
+    token_type: str = "Bearer"  # noqa: S105 - RFC 6750's word, no secret
     expires_in: int
     tenant_id: str
     app_name: str

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from pydantic import Field
+
 from domain.entitlement import Grant
 from domain.money import Money
 from domain.values import Value
@@ -84,7 +86,7 @@ class PaymentOrder(Value):
     success_url: str | None = None
     cancel_url: str | None = None
     entitlements: tuple[Grant, ...] = ()
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] = Field(default_factory=dict)
     sandbox: bool
     correlation_id: str | None = None
     """The request that asked for it: found again in logs, audit and workflow."""
@@ -228,13 +230,13 @@ class Observation(Value):
 
 
 ECHO: Final = "echo"
+"""An ended payment was told what it knows already."""
+TOO_EARLY: Final = "too_early"
+"""A word on a checkout whose creation is still under way; to be heard again."""
 
 
 class Verdict(Value):
-    """What a word does to a payment: move it ``to`` a status, or nothing but a ``note``.
-
-    An ``ECHO`` tells an ended payment what it knows already.
-    """
+    """What a word does to a payment: move it ``to`` a status, or nothing but a ``note``."""
 
     to: PaymentStatus | None = None
     note: str
@@ -259,25 +261,30 @@ def decide(
         return _after_the_end(status, said)
     if status is S.REVIEW:
         return Verdict(note="waiting_for_review")
+    if status is S.CREATED and said.channel is not Channel.CREATE:
+        return Verdict(note=TOO_EARLY)
+    return _while_open(ref, status, said, intent)
+
+
+def _while_open(ref: PaymentRef, status: PaymentStatus, said: Observation, intent: PaymentStatus) -> Verdict:
     if said.word is Word.PAID:
         return _paid(ref, said)
     if said.word in _FINAL_WORDS:
-        to = _FINAL_WORDS[said.word]
-        if said.channel is Channel.CLOSE and said.word is Word.EXPIRED:
-            to = intent
+        asked_for = said.channel is Channel.CLOSE and said.word is Word.EXPIRED
         return Verdict(
-            to=to, note=said.word, failure_code=said.failure_code, failure_message=said.failure_message
+            to=intent if asked_for else _FINAL_WORDS[said.word],
+            note=said.word,
+            failure_code=said.failure_code,
+            failure_message=said.failure_message,
         )
     if said.word is Word.ABSENT:
         return _absent(status, said, intent)
     if said.word in _STILL_OPEN:
         # It can be paid: whatever we did not know about it, that much we know now.
-        resolved = S.PROVIDER_PENDING if status is S.UNKNOWN else None
-        return Verdict(to=resolved, note=said.word)
-    if said.channel in {Channel.CREATE, Channel.CLOSE} and status is not S.UNKNOWN:
-        # We had to know by now, and do not.
-        return Verdict(to=S.UNKNOWN, note="unclear")
-    return Verdict(note="unclear")
+        return Verdict(to=S.PROVIDER_PENDING if status is S.UNKNOWN else None, note=said.word)
+    # Nothing that means anything. Where we had to know by now, say that we do not.
+    had_to_know = said.channel in {Channel.CREATE, Channel.CLOSE} and status is not S.UNKNOWN
+    return Verdict(to=S.UNKNOWN if had_to_know else None, note="unclear")
 
 
 def _paid(ref: PaymentRef, said: Observation) -> Verdict:

@@ -3,7 +3,7 @@
 TYPES = {400: "invalid_request", 401: "authentication", 404: "not_found", 409: "conflict", 429: "rate_limit"}
 
 
-class Refused(Exception):  # noqa: N818 - errors are reasons
+class Refused(Exception):
     """A request that is not granted. Whatever its transaction did is undone."""
 
     def __init__(self, status: int, code: str, message: str) -> None:

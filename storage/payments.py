@@ -102,7 +102,7 @@ async def get(tx: AsyncConnection, payment_id: str, *, lock: bool = False) -> Pa
 async def opened(
     tx: AsyncConnection, payment_id: str, reference: str, checkout_url: str, now: datetime
 ) -> Payment | None:
-    """CREATED or UNKNOWN becomes PROVIDER_PENDING, with somewhere to send the payer. None: it did not move."""
+    """Make it PROVIDER_PENDING, with somewhere to send the payer. None: it did not move."""
     moved = (
         await tx.execute(
             update(payments)

@@ -21,6 +21,8 @@ from starlette.routing import Route
 from temporalio.client import Client, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from providers.sandbox import ready_made
+
 CARD = "4242424242424242"
 DECLINED = "4000000000000002"
 ENDED = ("SUCCEEDED", "FAILED", "EXPIRED", "CANCELLED")
@@ -253,8 +255,6 @@ class Delivery:
 
 def sandbox_keys(house: House, account_id: str) -> tuple[str, str]:
     """An account's webhook secret and API key, as the payment company knows them."""
-    from providers.sandbox import ready_made
-
     platform_key = json.loads((house.data_dir / "secrets.json").read_text())["sandbox_platform_key"]
     keys = ready_made(platform_key, account_id)
     return keys["webhookSecret"], keys["apiKey"]

@@ -17,7 +17,7 @@ class CourierWorkflow:
     """One per endpoint, so a slow endpoint delays nobody but itself. Ends when nothing waits."""
 
     @workflow.init
-    def __init__(self, errand: Round) -> None:
+    def __init__(self, errand: Round) -> None:  # noqa: ARG002 - Temporal hands it to both
         self._woken = False
 
     @workflow.run

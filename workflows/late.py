@@ -19,7 +19,7 @@ class LateWorkflow:
     """Hears late reports and lets the payment's own rules decide. Runs anew with every late report."""
 
     @workflow.init
-    def __init__(self, ref: PaymentRef) -> None:
+    def __init__(self, ref: PaymentRef) -> None:  # noqa: ARG002 - Temporal hands it to both
         self._reports: deque[Observation] = deque()
 
     @workflow.run

@@ -164,9 +164,10 @@ class PaymentWorkflow:
             workflow.upsert_search_attributes(news)
         self._progress = progress
         reason = f" ({progress.failure_code}: {progress.failure_message})" if progress.failure_code else ""
+        checkout = progress.provider_reference or "not open yet"
         workflow.set_current_details(
             f"**{progress.status}**{reason} since {progress.updated_at:%Y-%m-%d %H:%M:%S} UTC\n\n"
-            f"{self._ref.money} at {self._ref.provider}, checkout {progress.provider_reference or 'not open yet'}"
+            f"{self._ref.money} at {self._ref.provider}, checkout {checkout}"
         )
 
     @property

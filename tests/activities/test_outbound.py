@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpcore
 import httpx
@@ -37,7 +37,7 @@ class Trap:
         self.connections, self.requests = 0, b""
         self.visits: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "Trap":
+    async def __aenter__(self) -> Self:
         self.server = await asyncio.start_server(self.open_door, "127.0.0.1", 0, ssl=self.tls)
         self.port = self.server.sockets[0].getsockname()[1]
         return self
@@ -237,7 +237,7 @@ async def test_the_connection_goes_to_the_address_but_sni_and_host_keep_the_name
         dialled = Dialled(server.port)
         resolver = Resolver(["93.184.215.14"], inner=dialled)
         async with guarded_client(development=False, backend=resolver) as client:
-            client._transport._pool._ssl_context = client_tls  # type: ignore[attr-defined]  # noqa: SLF001
+            client._transport._pool._ssl_context = client_tls  # type: ignore[attr-defined]
             answer = await client.post(f"https://hook.example.com:{server.port}/x")
     assert (answer.text, seen, dialled.addresses) == ("ok", ["hook.example.com"], ["93.184.215.14"])
     assert f"Host: hook.example.com:{server.port}\r\n".encode() in server.requests
@@ -274,10 +274,13 @@ def certificate(name: str, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext
 
 async def test_an_endless_answer_is_read_to_the_cap_and_dropped() -> None:
     flood = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2**26
-    async with Trap(flood) as server, guarded_client(development=True) as client:
-        async with client.stream("POST", f"http://localhost:{server.port}/") as answer:
-            assert await read_capped(answer) == b"x" * MAX_ANSWER_BYTES
-            assert answer.num_bytes_downloaded < 2**18
+    async with (
+        Trap(flood) as server,
+        guarded_client(development=True) as client,
+        client.stream("POST", f"http://localhost:{server.port}/") as answer,
+    ):
+        assert await read_capped(answer) == b"x" * MAX_ANSWER_BYTES
+        assert answer.num_bytes_downloaded < 2**18
 
 
 async def test_a_short_answer_is_read_whole_and_not_unpacked(trap: Trap) -> None:

@@ -264,7 +264,7 @@ async def test_an_outage_asks_to_try_again(api: httpx.AsyncClient, error: BaseEx
 
 
 BUGS: list[BaseException] = [
-    _driver_error(asyncpg.exceptions._base.DataError(MARK), exc.InterfaceError),  # noqa: SLF001  (it has no public name)
+    _driver_error(asyncpg.exceptions._base.DataError(MARK), exc.InterfaceError),
     _driver_error(asyncpg.UniqueViolationError(MARK), exc.IntegrityError),
     _driver_error(asyncpg.UndefinedTableError(MARK), exc.ProgrammingError),
     exc.NoResultFound(MARK),

@@ -41,7 +41,7 @@ def test_the_first_free_ports_of_the_window_are_taken(base: int, tmp_path: Path)
     assert ports["api"] == base
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - another program's, in a test
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
 def test_ports_of_other_programs_are_stepped_over(
     base: int, tmp_path: Path, held: ExitStack, address: str
 ) -> None:

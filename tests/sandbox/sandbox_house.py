@@ -133,7 +133,7 @@ class Company:
         environment = {**os.environ, "SANDBOX_PLATFORM_KEY": PLATFORM_KEY}
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)  # noqa: S603
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
         deadline = time.monotonic() + 10
         for url in (self.url, self.control_url):
             while not _is_live(url):

@@ -1,4 +1,3 @@
-# ruff: noqa: D103 - a test's name is its sentence
 """Sessions, cards and money: what a merchant and a payer can rely on."""
 
 import asyncio

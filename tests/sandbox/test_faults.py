@@ -1,4 +1,3 @@
-# ruff: noqa: D103 - a test's name is its sentence
 """Webhooks and misbehaviour on request: what goes wrong, and what stays true while it does."""
 
 import asyncio

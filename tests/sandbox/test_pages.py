@@ -1,4 +1,3 @@
-# ruff: noqa: D103 - a test's name is its sentence
 """The payer's pages: two languages, no JavaScript, nothing that a browser should not be told."""
 
 from html.parser import HTMLParser

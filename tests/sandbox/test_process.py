@@ -1,4 +1,3 @@
-# ruff: noqa: D103 - a test's name is its sentence
 """The process: what survives its death, how it leaves, what it keeps to itself."""
 
 import asyncio
