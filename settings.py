@@ -1,6 +1,6 @@
 """Everything that differs between two installations, read once from ``PAYSAGA_*`` by the roots.
 
-Also how to log, and how to reach Temporal: the things every root needs before it can do anything.
+Also how to log: what every root needs before it can do anything.
 """
 
 import base64
@@ -13,8 +13,6 @@ from typing import Annotated, Any, Literal, Self
 import structlog
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 # Secrets that ship with the source. Handy on a laptop, refused in production.
 DEVELOPMENT_MARK = "development"
@@ -101,16 +99,6 @@ class Settings(BaseSettings):
 def key_bytes(keys: tuple[SecretStr, ...]) -> list[bytes]:
     """The raw keys behind a setting, first the one in use."""
     return [base64.b64decode(key.get_secret_value()) for key in keys]
-
-
-async def connect_temporal(settings: Settings, *, lazy: bool) -> Client:
-    """A client; a lazy one connects with its first call, so that its owner starts when Temporal is away."""
-    return await Client.connect(
-        settings.temporal_address,
-        namespace=settings.temporal_namespace,
-        data_converter=pydantic_data_converter,
-        lazy=lazy,
-    )
 
 
 # --- Logging --------------------------------------------------------------------------------------

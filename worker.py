@@ -4,28 +4,22 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any, Final
 
-import httpx
 import structlog
+from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor, Worker
 
 from activities.courier import CourierActivities
-from activities.outbound import guarded_client
 from activities.payment import PaymentActivities
 from activities.world import World
 from domain.errors import NotYet, Refusal
-from settings import Settings, configure_logging, connect_temporal, key_bytes
-from storage.database import Database
-from storage.vault import Vault
-from workflows import messages
+from installation import connect_temporal, open_world
+from settings import Settings, configure_logging
 from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
@@ -47,8 +41,12 @@ class Failures(Interceptor):
 
 class _Failures(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        info = activity.info()
         try:
-            return await super().execute_activity(input)
+            with structlog.contextvars.bound_contextvars(
+                workflow_id=info.workflow_id, activity=info.activity_type, attempt=info.attempt
+            ):
+                return await super().execute_activity(input)
         except Refusal as refusal:
             after = refusal.retry_after
             raise ApplicationError(
@@ -62,28 +60,9 @@ class _Failures(ActivityInboundInterceptor):
             ) from refusal
 
 
-@asynccontextmanager
-async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[World]:
-    database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
-    try:
-        async with httpx.AsyncClient(trust_env=False, limits=limits) as http:
-            yield World(
-                database=database,
-                vault=Vault(key_bytes(settings.vault_keys)),
-                http=http,
-                api_bases=settings.api_bases,
-                clock=partial(datetime.now, UTC),
-                time_scale=settings.time_scale,
-                wake=partial(messages.wake, temporal),
-            )
-    finally:
-        await database.close()
-
-
-def build(temporal: Client, world: World, couriers_http: httpx.AsyncClient) -> list[Worker]:
+def build(temporal: Client, world: World) -> list[Worker]:
     """Two workers: one for money, one for tenants' endpoints, which may be slow."""
-    payment, courier = PaymentActivities(world), CourierActivities(world, couriers_http)
+    payment, courier = PaymentActivities(world), CourierActivities(world)
     return [
         Worker(
             temporal,
@@ -116,12 +95,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     temporal = await _connected(settings, stop)
     if temporal is None:
         return
-    async with (
-        open_world(settings, temporal) as world,
-        guarded_client(development=settings.development) as http,
-        Sweeps(world, temporal).running(),
-    ):
-        workers = build(temporal, world, http)
+    async with open_world(settings, temporal) as world, Sweeps(world, temporal).running():
+        workers = build(temporal, world)
         running = [asyncio.create_task(worker.run()) for worker in workers]
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait([*running, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -142,7 +117,7 @@ async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
 
 
 async def _main() -> None:
-    settings = Settings()  # type: ignore[call-arg]  # pydantic-settings fills them from the environment
+    settings = Settings()
     configure_logging(settings)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -33,10 +33,8 @@ class Round(Value):
 
 
 class CourierActivities:
-    def __init__(self, world: World, http: httpx.AsyncClient) -> None:
-        """``http`` is the guarded client: it reaches public addresses only and follows no redirects."""
+    def __init__(self, world: World) -> None:
         self._world = world
-        self._http = http
 
     @activity.defn
     async def carry(self, errand: Round) -> datetime | None:
@@ -101,7 +99,7 @@ class CourierActivities:
         try:
             async with (
                 asyncio.timeout(_PATIENCE_SECONDS),
-                self._http.stream("POST", url, headers=headers, content=body) as answer,
+                self._world.guarded_http.stream("POST", url, headers=headers, content=body) as answer,
             ):
                 await read_capped(answer, _ANSWER_LIMIT)
         except TimeoutError:

@@ -24,6 +24,8 @@ class World:
     vault: Vault
     http: httpx.AsyncClient
     """To payment providers. Its own retries are off; retrying is Temporal's business."""
+    guarded_http: httpx.AsyncClient
+    """To addresses that tenants named: it reaches public ones only, and follows no redirects."""
     api_bases: Mapping[str, str]
     """Where providers are, by name, for accounts that do not say so themselves."""
     clock: Callable[[], datetime]
@@ -44,7 +46,9 @@ class World:
         """
         account, secrets = await accounts.unlock(tx, self.vault, account_id, name)
         adapter = PROVIDERS[account.provider]
-        base = account.api_base or self.api_bases.get(account.provider) or adapter.api_base
+        if account.api_base is not None:
+            return account, adapter(self.guarded_http, account.api_base, secrets)
+        base = self.api_bases.get(account.provider) or adapter.api_base
         if base is None:
             raise ProviderRejected(f"{account.provider} has no address in this installation")
         return account, adapter(self.http, base, secrets)

@@ -40,7 +40,7 @@ class AccountList(Answer):
 async def set_account(
     provider: str, body: NewAccount, who: Owner, here: TheHouse, about: About
 ) -> AccountAnswer:
-    """Take new payments through this account; one that was there before only finishes its own."""
+    """Take payments through this account. Credentials may rotate; the account and its webhookUrl stay."""
     if provider not in PROVIDERS:
         raise NotFound
     if body.api_base is not None and not here.api_base_allowed:
@@ -54,7 +54,7 @@ async def set_account(
         created_at=here.world.clock(),
     )
     async with here.world.database.tenant(who.tenant_id) as tx:
-        await accounts.add(tx, here.world.vault, account, body.credentials)
+        account = await accounts.put(tx, here.world.vault, account, body.credentials)
         deed = about.deed(who.tenant_id, actor(who), "provider_account.set", account.id)
         await audit.record(tx, deed.model_copy(update={"provider": provider}))
     return _answer(here, account)

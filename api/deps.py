@@ -25,21 +25,6 @@ _BELIEVED_FOR: Final = timedelta(seconds=20)
 _MOST_BELIEVED: Final = 10_000
 
 
-@dataclass(frozen=True)
-class House:
-    """Everything a route may use, built once by ``serve``."""
-
-    world: World
-    temporal: Client
-    tokens: Tokens
-    admin_key: str
-    public_url: str
-    development: bool
-    api_base_allowed: bool
-    sandbox_platform_key: str | None
-    believed: "Believed" = field(default_factory=lambda: Believed())  # noqa: PLW0108 - defined below
-
-
 class Believed:
     """Tokens verified a moment ago, by digest: verifying costs more than all else in a small read."""
 
@@ -60,6 +45,21 @@ class Believed:
 
 def _digest(token: str) -> bytes:
     return sha256(token.encode()).digest()
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything a route may use, built once by ``serve``."""
+
+    world: World
+    temporal: Client
+    tokens: Tokens
+    admin_key: str
+    public_url: str
+    development: bool
+    api_base_allowed: bool
+    sandbox_platform_key: str | None
+    believed: Believed = field(default_factory=Believed)
 
 
 def house(request: Request) -> House:

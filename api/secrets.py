@@ -40,9 +40,10 @@ def _opens(secret: str, hashes: Sequence[str]) -> bool:
     found = False
     for candidate in hashes or (_NOBODYS,):
         try:
-            found |= _HASHER.verify(candidate, secret) and candidate is not _NOBODYS
+            _HASHER.verify(candidate, secret)
         except (VerificationError, InvalidHashError):
             continue
+        found = found or candidate is not _NOBODYS
     return found
 
 

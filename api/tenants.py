@@ -124,7 +124,7 @@ async def register(body: NewTenant, by: PlatformOperator, here: TheHouse, about:
                 created_at=now,
             )
             keys = ready_made(here.sandbox_platform_key, account.id)
-            await accounts.add(tx, here.world.vault, account, keys)
+            await accounts.put(tx, here.world.vault, account, keys)
         deed = about.deed(tenant.id, by, "tenant.registered", tenant.id)
         await audit.record(tx, deed.model_copy(update={"organization": tenant.organization}))
     return RegisteredTenant(

@@ -4,7 +4,8 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import NotFound
@@ -15,29 +16,36 @@ from storage.vault import Vault, place
 Secrets = dict[str, str]
 
 
-async def add(tx: AsyncConnection, vault: Vault, new: ProviderAccount, secrets: Secrets) -> None:
-    """Make this the tenant's account at its provider; the one before it retires but keeps its webhooks."""
-    await _retire(tx, new.provider, new.created_at)
+async def put(
+    tx: AsyncConnection, vault: Vault, wanted: ProviderAccount, secrets: Secrets
+) -> ProviderAccount:
+    """The tenant's account at this provider, with these secrets from now on.
+
+    One that is there keeps its id, so that its webhook address stays; secrets may rotate under it.
+    """
+    known = [account for account in await live(tx) if account.provider == wanted.provider]
+    kept = known[0].model_copy(update={"api_base": wanted.api_base}) if known else wanted
     data_key = (
-        await tx.execute(select(tenants.c.data_key).where(tenants.c.id == new.tenant_id))
+        await tx.execute(select(tenants.c.data_key).where(tenants.c.id == kept.tenant_id))
     ).scalar_one()
-    sealed = vault.seal(data_key, _place(new.id, new.tenant_id), json.dumps(secrets))
-    await tx.execute(insert(provider_accounts).values(secrets=sealed, **new.model_dump()))
+    sealed = vault.seal(data_key, _place(kept.id, kept.tenant_id), json.dumps(secrets))
+    await tx.execute(
+        upsert(provider_accounts)
+        .values(secrets=sealed, **kept.model_dump())
+        .on_conflict_do_update(index_elements=["id"], set_={"secrets": sealed, "api_base": kept.api_base})
+    )
+    return kept
 
 
 async def retire(tx: AsyncConnection, provider: str, now: datetime) -> None:
     """Take no new payments through this provider. Raises ``NotFound`` when there is no such account."""
-    if not await _retire(tx, provider, now):
-        raise NotFound
-
-
-async def _retire(tx: AsyncConnection, provider: str, now: datetime) -> bool:
     retired = await tx.execute(
         update(provider_accounts)
         .where(provider_accounts.c.provider == provider, provider_accounts.c.retired_at.is_(None))
         .values(retired_at=now)
     )
-    return retired.rowcount > 0
+    if not retired.rowcount:
+        raise NotFound
 
 
 async def live(tx: AsyncConnection) -> list[ProviderAccount]:

@@ -155,6 +155,15 @@ class Tenant:
 
         return await eventually(look, within)
 
+    async def account(self) -> str:
+        """The id of our account at the sandbox company."""
+        answer = await self.call("GET", "/v1/tenants/me/providers")
+        return str(answer.json()["data"][0]["accountId"])
+
+    async def fault(self, operation: str, when: str, fault: str, **more: Any) -> None:
+        """Have something go wrong at the payment company, for nobody but us."""
+        await self.house.fault(operation, when, fault, account=await self.account(), **more)
+
     async def ended(self, payment: Json) -> None:
         """Wait until the payment's workflow is over, not only its row."""
         client = await self.house.temporal()
@@ -178,6 +187,16 @@ class Tenant:
         async with self.house.database() as db, db.transaction():
             await db.execute("SELECT set_config('app.tenant_id', $1, true)", self.id)
             return [dict(row) for row in await db.fetch(query, *arguments)]
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> Json:
+    """The problem document of an answer that says no, and says it as every "no" is said."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    problem: Json = answer.json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code), answer.text
+    assert problem.keys() >= {"type", "title", "detail", "retryable", "instance"}, answer.text
+    assert problem["instance"] == answer.headers["x-request-id"]
+    return problem
 
 
 async def eventually(look: Callable[[], Any], within: float = 30) -> Any:

@@ -1,0 +1,51 @@
+"""What the processes of one installation share: how to reach Temporal, and the world their steps act in."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+
+import httpx
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities.outbound import guarded_client
+from activities.world import World
+from settings import Settings, key_bytes
+from storage.database import Database
+from storage.vault import Vault
+from workflows import messages
+
+
+async def connect_temporal(settings: Settings, *, lazy: bool) -> Client:
+    """A client; a lazy one connects with its first call, so that its owner starts when Temporal is away."""
+    return await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        data_converter=pydantic_data_converter,
+        lazy=lazy,
+    )
+
+
+@asynccontextmanager
+async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[World]:
+    """Everything outside that a step or a route touches, open for as long as it is entered."""
+    database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+    try:
+        async with (
+            httpx.AsyncClient(trust_env=False, limits=limits) as http,
+            guarded_client(development=settings.development) as guarded_http,
+        ):
+            yield World(
+                database=database,
+                vault=Vault(key_bytes(settings.vault_keys)),
+                http=http,
+                guarded_http=guarded_http,
+                api_bases=settings.api_bases,
+                clock=partial(datetime.now, UTC),
+                time_scale=settings.time_scale,
+                wake=partial(messages.wake, temporal),
+            )
+    finally:
+        await database.close()
