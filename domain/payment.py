@@ -246,6 +246,8 @@ class Verdict(Value):
 
 _FINAL_WORDS: Final = {Word.FAILED: S.FAILED, Word.EXPIRED: S.EXPIRED, Word.CANCELLED: S.CANCELLED}
 _STILL_OPEN: Final = frozenset({Word.OPEN, Word.PROCESSING, Word.ATTEMPT_FAILED})
+# Success is not among them: that is a checkout, and storage.payments.opened writes it down.
+_ANSWERS_TO_CREATE: Final = frozenset({Word.FAILED, Word.UNCLEAR})
 
 
 def decide(
@@ -261,7 +263,7 @@ def decide(
         return _after_the_end(status, said)
     if status is S.REVIEW:
         return Verdict(note="waiting_for_review")
-    if status is S.CREATED and said.channel is not Channel.CREATE:
+    if status is S.CREATED and not (said.channel is Channel.CREATE and said.word in _ANSWERS_TO_CREATE):
         return Verdict(note=TOO_EARLY)
     return _while_open(ref, status, said, intent)
 

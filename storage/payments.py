@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import eq, ge, le
 from typing import Any
 
 from sqlalchemy import Row, Select, func, insert, select, tuple_, update
@@ -271,15 +272,14 @@ async def find(tx: AsyncConnection, wanted: PaymentFilter) -> tuple[Sequence[Pay
 
 
 def _narrowed(query: Select[Any], wanted: PaymentFilter) -> Select[Any]:
-    conditions = {
-        "user_id": payments.c.user_id == wanted.user_id,
-        "status": payments.c.status == wanted.status,
-        "order_id": payments.c.order_id == wanted.order_id,
-        "created_from": payments.c.created_at >= wanted.created_from,
-        "created_to": payments.c.created_at <= wanted.created_to,
-    }
-    asked = [holds for name, holds in conditions.items() if getattr(wanted, name) is not None]
-    return query.where(*asked)
+    asked = (
+        (payments.c.user_id, eq, wanted.user_id),
+        (payments.c.status, eq, wanted.status),
+        (payments.c.order_id, eq, wanted.order_id),
+        (payments.c.created_at, ge, wanted.created_from),
+        (payments.c.created_at, le, wanted.created_to),
+    )
+    return query.where(*(holds(column, value) for column, holds, value in asked if value is not None))
 
 
 async def unstarted(tx: AsyncConnection, before: datetime, limit: int) -> list[PaymentRef]:

@@ -12,6 +12,7 @@ from domain.money import Money
 from domain.payment import (
     ECHO,
     ENDED,
+    TOO_EARLY,
     TRANSITIONS,
     Channel,
     Observation,
@@ -121,18 +122,7 @@ def test_the_table_speaks_of_every_pair() -> None:
 # --- One word -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "status",
-    [
-        pytest.param(
-            S.CREATED,
-            marks=pytest.mark.xfail(
-                reason="decide() sends CREATED to SUCCEEDED, EXPIRED and REVIEW, which the table forbids"
-            ),
-        ),
-        *[status for status in S if status is not S.CREATED],
-    ],
-)
+@pytest.mark.parametrize("status", S)
 def test_a_verdict_never_asks_for_what_the_table_forbids(status: S) -> None:
     asked_for = {verdict.to for _, _, verdict in verdicts(status)} - {None}
     assert asked_for <= TRANSITIONS[status]
@@ -193,6 +183,14 @@ def test_a_checkout_that_can_still_be_paid_is_pending(word: Word) -> None:
 def test_money_after_the_end_is_noticed(status: S) -> None:
     assert decide(REF, status, said(Word.PAID, ORDERED)).note == "late_money"
     assert decide(REF, S.SUCCEEDED, said(Word.PAID, ORDERED)).note == ECHO
+
+
+def test_a_word_on_a_checkout_that_is_being_created_waits_for_its_answer() -> None:
+    for _, heard, verdict in verdicts(S.CREATED):
+        if heard.channel is not Channel.CREATE:
+            assert (verdict.to, verdict.note) == (None, TOO_EARLY)
+    assert decide(REF, S.CREATED, said(Word.FAILED, channel=Channel.CREATE)).to is S.FAILED
+    assert decide(REF, S.CREATED, said(Word.UNCLEAR, channel=Channel.CREATE)).to is S.UNKNOWN
 
 
 @pytest.mark.parametrize(("word", "status"), FINAL_WORDS.items())
