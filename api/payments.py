@@ -2,13 +2,14 @@
 
 import base64
 import json
+import re
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any, Final, NamedTuple, Self
 
 import structlog
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
@@ -25,7 +26,7 @@ from api.deps import (
     actor,
     caller,
 )
-from api.strict import Answer, Instant, Model, StrictRoute
+from api.strict import Answer, Instant, Model, Moment, StrictRoute, in_utc
 from domain.entitlement import Grant
 from domain.errors import AlreadyPaid, IllegalTransition, NotFound, ProviderRejected, ValidationFailed
 from domain.money import Money, check_amount
@@ -153,8 +154,8 @@ def _wanted(
     user_id: Annotated[str | None, Query(alias="userId", max_length=128)] = None,
     status: PaymentStatus | None = None,
     order_id: Annotated[str | None, Query(alias="orderId", max_length=128)] = None,
-    created_from: Annotated[AwareDatetime | None, Query(alias="createdFrom")] = None,
-    created_to: Annotated[AwareDatetime | None, Query(alias="createdTo")] = None,
+    created_from: Annotated[Moment | None, Query(alias="createdFrom")] = None,
+    created_to: Annotated[Moment | None, Query(alias="createdTo")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     cursor: Annotated[str | None, Query(max_length=256)] = None,
@@ -174,10 +175,10 @@ def _wanted(
 def _after(cursor: str) -> tuple[datetime, str]:
     try:
         at, payment_id = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
-        moment = datetime.fromisoformat(at)
+        moment = in_utc(datetime.fromisoformat(at))
     except ValueError:
-        raise ValidationFailed(errors=(("/query/cursor", "this is not a cursor of ours"),)) from None
-    if moment.tzinfo is None:
+        payment_id = ""
+    if not re.fullmatch(r"pay_[0-9a-z]{26}", payment_id):
         raise ValidationFailed(errors=(("/query/cursor", "this is not a cursor of ours"),))
     return moment, payment_id
 
@@ -215,6 +216,8 @@ async def create_payment(
 async def _place(body: NewPayment, named: Named, here: House, request_id: str | None) -> tuple[Payment, bool]:
     """Write the order down before anything else happens: from here on the key is remembered."""
     now, who = here.world.clock(), named.who
+    # Kept as it is shown: a list up to this very createdAt includes the payment.
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     async with here.world.database.tenant(who.tenant_id) as tx:
         terms = await tenants.terms(tx, who.tenant_id, body.provider)
         refusal = terms.refusal()

@@ -15,8 +15,10 @@ from typing import Annotated, Any
 from fastapi import Request, Response, params
 from fastapi.routing import APIRoute
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     GetCoreSchemaHandler,
     PlainSerializer,
@@ -177,6 +179,29 @@ class Model(BaseModel):
 
         python_schema = core_schema.no_info_wrap_validator_function(read, schema)
         return core_schema.json_or_python_schema(json_schema=schema, python_schema=python_schema)
+
+
+_SPELT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].+")
+
+
+def _spelt(text: str) -> str:
+    if not _SPELT.fullmatch(text):
+        raise ValueError("a date and a time as in RFC 3339 are needed")
+    return text
+
+
+def in_utc(instant: datetime) -> datetime:
+    """The same moment in UTC, where PostgreSQL can hold it; ValueError without an offset or out of reach."""
+    if instant.tzinfo is None:
+        raise ValueError("an offset from UTC is needed")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this moment is too far away") from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_spelt), AfterValidator(in_utc)]
+"""A moment in a query: RFC 3339, nothing that merely can be read as one, such as a number."""
 
 
 def _rfc3339(instant: datetime) -> str:

@@ -344,7 +344,7 @@ async def test_the_deadline_is_the_orders_else_the_tenants_else_a_quarter_of_an_
     assert life(await tenant.open()) == timedelta(seconds=15)
     assert life(await tenant.open(expiresInSeconds=600)) == timedelta(seconds=10)
     settings = {"checkoutExpiresInSeconds": 1200}
-    assert (await tenant.call("PATCH", "/v1/tenants/me/settings", json=settings)).json() >= settings
+    await tenant.call("PATCH", "/v1/tenants/me/settings", json=settings)
     assert life(await tenant.open()) == timedelta(seconds=20)
     assert life(await tenant.open(expiresInSeconds=86400)) == timedelta(minutes=24)
 

@@ -1,0 +1,60 @@
+"""The guides that come with the code, as pages: what a problem's ``type`` points at can be opened."""
+
+import re
+from functools import cache
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from markdown_it import MarkdownIt
+
+from domain.errors import NotFound
+
+router = APIRouter(prefix="/docs", include_in_schema=False)
+
+_GUIDES: Final = Path(__file__).parent.parent / "docs"
+_STYLE: Final = """
+:root { color-scheme: light dark; font: 16px/1.6 system-ui, sans-serif }
+body { max-width: 46rem; margin: 0 auto; padding: 2rem 1rem 6rem }
+pre, code { font: 14px/1.5 ui-monospace, monospace; background: #8882 }
+pre { padding: .8rem; overflow-x: auto; border-radius: .4rem } pre code { background: none }
+table { border-collapse: collapse; display: block; overflow-x: auto }
+th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884 }
+:target { background: #fd06; scroll-margin-top: 1rem }
+"""
+
+
+@router.get("/{page}")
+def guide(page: str) -> HTMLResponse:
+    """One guide by its name, with an anchor on every heading."""
+    pages = _pages()
+    if page not in pages:
+        raise NotFound
+    return HTMLResponse(pages[page], headers={"Content-Security-Policy": _POLICY})
+
+
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'"
+
+
+@cache
+def _pages() -> dict[str, str]:
+    return {path.stem: _rendered(path.read_text()) for path in _GUIDES.glob("*.md")}
+
+
+def _rendered(source: str) -> str:
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse(source)
+    title = "Paysaga"
+    for token, following in pairwise(tokens):
+        if token.type == "heading_open":
+            words = following.content.replace("`", "")
+            token.attrSet("id", re.sub(r"[^\w]+", "-", words.lower()).strip("-"))
+            title = words if token.tag == "h1" else title
+    body = markdown.renderer.render(tokens, markdown.options, {})
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style><body>{body}'
+    )

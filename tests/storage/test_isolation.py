@@ -1,0 +1,299 @@
+"""PostgreSQL itself keeps tenants apart, whatever our code forgets: read from its catalogue and tried out."""
+
+# ruff: noqa: S608 - the names of tables and columns come from our own metadata
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+from house import House, Receiver, Tenant
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database import Database
+from storage.tables import metadata
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+RUNTIME, OWNER, SYSTEM = "paysaga_runtime", "paysaga_owner", "paysaga_system"
+# Which column says whose a row is.
+TABLES = {table: "id" if table == "tenants" else "tenant_id" for table in sorted(metadata.tables)}
+
+every_table = pytest.mark.parametrize("table", TABLES)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Two tenants that have something in every table."""
+
+    house: House
+    us: Tenant
+    them: Tenant
+
+    @asynccontextmanager
+    async def as_us(self) -> AsyncIterator["Connection"]:
+        async with self.house.database() as db, db.transaction():
+            await be(db, self.us.id)
+            yield db
+
+    async def row_of_theirs(self, table: str) -> str:
+        found = await self.them.rows(f"SELECT row_to_json(t)::text AS row FROM {table} t LIMIT 1")
+        return str(found[0]["row"])
+
+
+@pytest.fixture(scope="module")
+async def neighbours(house: House) -> AsyncIterator[Neighbours]:
+    async with Receiver.listening() as receiver:
+        us, them = [await house.tenant(receiver.url) for _ in range(2)]
+        for tenant in (us, them):
+            payment = await tenant.open(entitlements=[{"feature": "pro"}])
+            await tenant.pay(payment)
+            await tenant.eventually(payment, "SUCCEEDED")
+            await tenant.ended(payment)
+        yield Neighbours(house, us, them)
+
+
+async def be(db: "Connection", tenant_id: str) -> None:
+    await db.execute("SELECT set_config('app.tenant_id', $1, true)", tenant_id)
+
+
+async def count(db: "Connection", table: str) -> int:
+    return int(await db.fetchval(f"SELECT count(*) FROM {table}"))
+
+
+@contextmanager
+def refused_by_policy() -> Iterator[None]:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+        yield
+
+
+@contextmanager
+def not_permitted() -> Iterator[None]:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied"):
+        yield
+
+
+# --- What the catalogue says ----------------------------------------------------------------------
+
+
+async def test_we_know_every_table_there_is(house: House) -> None:
+    async with house.database(role=OWNER) as db:
+        tables = await db.fetch("""
+            SELECT relname, EXISTS (SELECT FROM pg_attribute
+                WHERE attrelid = c.oid AND attname = 'tenant_id' AND NOT attisdropped) AS is_of_tenants
+            FROM pg_class c
+            WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND relnamespace = 'public'::regnamespace
+        """)
+    ours = {row["relname"] for row in tables if not row["relname"].startswith("pg_stat_statements")}
+    assert ours == {*metadata.tables, "alembic_version"}
+    assert {row["relname"] for row in tables if row["is_of_tenants"]} == {*metadata.tables} - {"tenants"}
+
+
+@every_table
+async def test_row_security_is_on_and_binds_the_owner_too(house: House, table: str) -> None:
+    async with house.database() as db:
+        row = await db.fetchrow(
+            "SELECT relrowsecurity, relforcerowsecurity, relowner::regrole::text AS owner"
+            " FROM pg_class WHERE oid = $1::text::regclass",
+            table,
+        )
+    assert row is not None
+    assert tuple(row) == (True, True, OWNER)
+
+
+@every_table
+async def test_there_is_one_policy_for_tenants_and_one_for_the_system(house: House, table: str) -> None:
+    async with house.database() as db:
+        found = await db.fetch(
+            "SELECT roles[1]::text AS role, cardinality(roles) AS roles, permissive, cmd, qual, with_check"
+            " FROM pg_policies WHERE schemaname = 'public' AND tablename = $1",
+            table,
+        )
+    policies = {row["role"]: row for row in found}
+    assert sorted(row["role"] for row in found) == [RUNTIME, SYSTEM]
+    assert {(row["roles"], row["permissive"]) for row in found} == {(1, "PERMISSIVE")}
+    mine = f"(({TABLES[table]})::text = NULLIF(current_setting('app.tenant_id'::text, true), ''::text))"
+    tenants = policies[RUNTIME]
+    assert (tenants["cmd"], tenants["qual"], tenants["with_check"]) == ("ALL", mine, mine)
+    system = policies[SYSTEM]
+    assert (system["cmd"], system["qual"], system["with_check"]) == ("SELECT", "true", None)
+
+
+@pytest.mark.parametrize("role", [RUNTIME, SYSTEM, OWNER])
+async def test_no_role_of_ours_is_above_the_rules(house: House, role: str) -> None:
+    async with house.database() as db:
+        may = await db.fetchrow(
+            "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
+            " FROM pg_roles WHERE rolname = $1",
+            role,
+        )
+    assert may is not None
+    assert not any(may)
+
+
+async def test_the_runtime_role_owns_nothing_and_inherits_nothing(house: House) -> None:
+    async with house.database() as db:
+        assert await db.fetchval("SELECT current_user") == RUNTIME
+        assert await db.fetchval("SELECT count(*) FROM pg_class WHERE relowner = current_user::regrole") == 0
+        assert not await db.fetchval("SELECT pg_has_role(current_user, $1, 'MEMBER')", OWNER)
+        # It may become the system, but must say so.
+        assert await db.fetchval("SELECT pg_has_role(current_user, $1, 'SET')", SYSTEM)
+        assert not await db.fetchval("SELECT pg_has_role(current_user, $1, 'USAGE')", SYSTEM)
+
+
+# --- What can be seen -----------------------------------------------------------------------------
+
+
+@every_table
+async def test_whoever_names_no_tenant_sees_nothing(neighbours: Neighbours, table: str) -> None:
+    async with neighbours.house.database() as db:
+        assert await count(db, table) == 0
+        await db.execute("SET app.tenant_id = ''")
+        assert await count(db, table) == 0
+
+
+@every_table
+async def test_a_tenant_sees_its_own_rows_and_no_others(neighbours: Neighbours, table: str) -> None:
+    async with neighbours.as_us() as db:
+        owners = await db.fetch(f"SELECT DISTINCT {TABLES[table]} AS tenant FROM {table}")
+        assert [row["tenant"] for row in owners] == [neighbours.us.id]
+        theirs = f"SELECT count(*) FROM {table} WHERE {TABLES[table]} = $1"
+        assert await db.fetchval(theirs, neighbours.them.id) == 0
+
+
+@every_table
+async def test_even_the_owner_of_the_tables_sees_nothing(neighbours: Neighbours, table: str) -> None:
+    async with neighbours.house.database(role=OWNER) as db, db.transaction():
+        assert await count(db, table) == 0
+        await be(db, neighbours.us.id)
+        assert await count(db, table) == 0
+
+
+@every_table
+async def test_the_system_role_sees_all_tenants(neighbours: Neighbours, table: str) -> None:
+    async with neighbours.house.database() as db, db.transaction():
+        await db.execute(f"SET LOCAL ROLE {SYSTEM}")
+        owners = await db.fetch(f"SELECT DISTINCT {TABLES[table]} AS tenant FROM {table}")
+    assert {row["tenant"] for row in owners} >= {neighbours.us.id, neighbours.them.id}
+
+
+# --- What can be written --------------------------------------------------------------------------
+
+
+@every_table
+async def test_nobody_adds_a_row_in_anothers_name(neighbours: Neighbours, table: str) -> None:
+    theirs = await neighbours.row_of_theirs(table)
+    async with neighbours.as_us() as db:
+        with refused_by_policy():
+            await db.execute(
+                f"INSERT INTO {table} SELECT * FROM jsonb_populate_record(NULL::{table}, $1::text::jsonb)",
+                theirs,
+            )
+
+
+@every_table
+async def test_nobody_gives_a_row_away(neighbours: Neighbours, table: str) -> None:
+    async with neighbours.as_us() as db:
+        may_change = await db.fetchval("SELECT has_table_privilege($1::text, 'UPDATE')", table)
+        with refused_by_policy() if may_change else not_permitted():
+            await db.execute(f"UPDATE {table} SET {TABLES[table]} = $1", neighbours.them.id)
+
+
+@every_table
+async def test_anothers_row_cannot_be_changed(neighbours: Neighbours, table: str) -> None:
+    column = TABLES[table]
+    change = f"UPDATE {table} SET {column} = {column} WHERE {column} = $1"
+    async with neighbours.as_us() as db:
+        if await db.fetchval("SELECT has_table_privilege($1::text, 'UPDATE')", table):
+            assert await db.execute(change, neighbours.them.id) == "UPDATE 0"
+            assert await db.execute(change, neighbours.us.id) != "UPDATE 0"
+        else:
+            with not_permitted():
+                await db.execute(change, neighbours.them.id)
+
+
+@every_table
+async def test_the_application_deletes_nothing_anywhere(neighbours: Neighbours, table: str) -> None:
+    for deed in (f"DELETE FROM {table}", f"TRUNCATE {table}"):
+        async with neighbours.as_us() as db:
+            with not_permitted():
+                await db.execute(deed)
+
+
+@every_table
+async def test_even_the_owner_of_the_tables_changes_no_row(neighbours: Neighbours, table: str) -> None:
+    async with neighbours.house.database(role=OWNER) as db, db.transaction():
+        await be(db, neighbours.us.id)
+        assert await db.execute(f"UPDATE {table} SET {TABLES[table]} = {TABLES[table]}") == "UPDATE 0"
+        assert await db.execute(f"DELETE FROM {table}") == "DELETE 0"
+
+
+@every_table
+async def test_the_system_role_writes_nothing(neighbours: Neighbours, table: str) -> None:
+    column = TABLES[table]
+    for deed in (
+        f"INSERT INTO {table} ({column}) VALUES ('ten_x')",
+        f"UPDATE {table} SET {column} = {column}",
+        f"DELETE FROM {table}",
+        f"TRUNCATE {table}",
+        f"LOCK TABLE {table} IN EXCLUSIVE MODE",
+    ):
+        async with neighbours.house.database() as db, db.transaction():
+            await db.execute(f"SET LOCAL ROLE {SYSTEM}")
+            await be(db, neighbours.us.id)
+            with not_permitted():
+                await db.execute(deed)
+
+
+# --- Nothing stays behind on a connection ---------------------------------------------------------
+
+
+@asynccontextmanager
+async def one_connection(house: House) -> AsyncIterator[Database]:
+    database = Database(house.ready["databaseUrl"], pool_size=1)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def here(tx: AsyncConnection) -> tuple[Any, ...]:
+    """Which connection this is, as whom, for which tenant, and whose payments it sees."""
+    row = await tx.execute(
+        text("""
+            SELECT pg_backend_pid(), current_user, NULLIF(current_setting('app.tenant_id', true), ''),
+                (SELECT array_agg(DISTINCT tenant_id) FROM payments)
+        """)
+    )
+    return tuple(row.one())
+
+
+async def test_a_tenants_setting_ends_with_its_transaction(neighbours: Neighbours) -> None:
+    us, them = neighbours.us.id, neighbours.them.id
+    async with one_connection(neighbours.house) as database:
+        async with database.tenant(us) as tx:
+            pid = (await here(tx))[0]
+            assert await here(tx) == (pid, RUNTIME, us, [us])
+        async with database.system() as tx:
+            *who, seen = await here(tx)
+            assert who == [pid, SYSTEM, None]
+            assert {us, them} <= set(seen)
+        async with database.tenant(them) as tx:
+            assert await here(tx) == (pid, RUNTIME, them, [them])
+
+
+async def test_a_tenants_setting_ends_with_a_transaction_that_failed(neighbours: Neighbours) -> None:
+    async with one_connection(neighbours.house) as database:
+        async with database.tenant(neighbours.us.id) as tx:
+            pid = (await here(tx))[0]
+        with pytest.raises(DBAPIError, match="division by zero"):
+            async with database.tenant(neighbours.us.id) as tx:
+                await tx.execute(text("SELECT 1 / 0"))
+        # No transaction of ours names nobody; ask the pool itself for its one connection.
+        async with database._engine.connect() as tx:
+            assert await here(tx) == (pid, RUNTIME, None, None)
