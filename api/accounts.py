@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field, ValidationError
 
+from activities.outbound import screen
 from api.deps import About, AnyCaller, House, Owner, TheHouse, actor
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.errors import Forbidden, NotFound, ValidationFailed
@@ -46,6 +47,8 @@ async def set_account(
     if body.api_base is not None and not here.api_base_allowed:
         raise Forbidden("This installation does not let accounts name their own apiBase.")
     _check_secrets(provider, body.credentials)
+    if body.api_base is not None:
+        await screen(body.api_base, development=here.development, pointer="/apiBase")
     account = ProviderAccount(
         id=new_id("acc", here.world.clock()),
         tenant_id=who.tenant_id,

@@ -30,6 +30,8 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         summary="Payments as durable sagas",
         lifespan=lifespan,
         redoc_url=None,
+        # A redirect to "the same with a slash" trusts the Host header; there is one name for each thing.
+        redirect_slashes=False,
     )
     for noun in (tenants, credentials, accounts, payments, entitlements, webhooks, health, docs):
         app.include_router(noun.router)

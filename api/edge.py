@@ -16,8 +16,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import BadRequest, respond
-from domain.errors import BodyTooLarge, NotFound, Refusal
+from api.problems import respond
+from domain.errors import BadRequest, BodyTooLarge, NotFound, Refusal
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_WEBHOOK_BYTES = 256 * 1024

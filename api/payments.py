@@ -1,5 +1,6 @@
 """Payments over HTTP."""
 
+import asyncio
 import base64
 import json
 import re
@@ -43,6 +44,7 @@ log = structlog.get_logger(__name__)
 # How long a caller is kept waiting for the provider before being told to come back.
 PATIENCE: Final = timedelta(seconds=5)
 _LATE: Final = (
+    TimeoutError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
     WorkflowUpdateFailedError,
     WorkflowAlreadyStartedError,
@@ -251,7 +253,9 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
 async def _opened(here: House, payment: Payment) -> Payment:
     """One RPC starts the workflow, or meets it, and waits for the checkout. Late is not lost."""
     try:
-        progress = await messages.open_checkout(here.temporal, payment.ref, PATIENCE)
+        # The SDK may go on polling after the RPC, and those polls know no limit.
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            progress = await messages.open_checkout(here.temporal, payment.ref, PATIENCE)
     except _LATE as error:
         # The order is on record and the sweep will start what was not started.
         log.warning("checkout_late", payment_id=payment.id, reason=type(error).__name__)
@@ -325,8 +329,9 @@ async def cancel_payment(payment_id: str, who: Trader, here: TheHouse, about: Ab
 
 async def _cancelled(here: House, payment: Payment) -> Payment:
     try:
-        progress = await messages.cancel(here.temporal, payment.ref, PATIENCE)
-    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            progress = await messages.cancel(here.temporal, payment.ref, PATIENCE)
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         return payment
     except (WorkflowUpdateFailedError, WorkflowAlreadyStartedError):
         # It ended while we asked; its row knows how.

@@ -23,6 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from api.strict import Answer, wire_names
 from domain.errors import (
+    BadRequest,
     BodyTooLarge,
     Forbidden,
     IdempotencyKeyMissing,
@@ -44,12 +45,6 @@ RAW_BODY: dict[str, Any] = {
 """``openapi_extra`` of a route that reads the raw bytes itself, which FastAPI cannot see."""
 
 _log = structlog.get_logger(__name__)
-
-
-class BadRequest(Refusal):
-    """The request cannot be read as HTTP wants it; its body was not looked at."""
-
-    status, code, title = 400, "bad_request", "The request cannot be read"
 
 
 class FieldError(Answer):

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter
 from pydantic import Field
 
+from activities.outbound import screen
 from api import secrets
 from api.deps import About, AnyCaller, Exchange, House, Owner, PlatformOperator, TheHouse, actor
 from api.strict import Answer, Instant, Model, StrictRoute
-from domain.addresses import check_webhook_url
 from domain.errors import Unauthorized, ValidationFailed
 from domain.signatures import new_secret
 from domain.tenant import Credential, ProviderAccount, Role, Tenant, TenantSettings
@@ -87,7 +87,7 @@ async def register(body: NewTenant, by: PlatformOperator, here: TheHouse, about:
     """A new tenant with its first credential. Its secrets are shown here and never again."""
     now = here.world.clock()
     if body.webhook_url is not None:
-        check_webhook_url(body.webhook_url, development=here.development)
+        await screen(body.webhook_url, development=here.development, pointer="/webhookUrl")
     tenant = Tenant(
         id=new_id("ten", now),
         app_name=_app_name(body.name),

@@ -29,6 +29,10 @@ class Refusal(Exception):
 # --- The request itself ---------------------------------------------------------------------------
 
 
+class BadRequest(Refusal):
+    status, code, title = 400, "bad_request", "The request cannot be read"
+
+
 class IdempotencyKeyMissing(Refusal):
     status, code, title = 400, "idempotency_key_missing", "Send an Idempotency-Key header"
 

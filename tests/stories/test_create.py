@@ -294,7 +294,7 @@ async def test_who_waits_too_long_for_the_provider_is_told_to_come_back(
     slow = await tenant.create("key", expiresInSeconds=3600)
     payment = slow.json()
     assert (slow.status_code, payment["status"], payment["checkoutUrl"]) == (202, "CREATED", None)
-    assert payment.keys() == FIELDS
+    assert slow.elapsed < timedelta(seconds=6)
     found = await tenant.call("GET", slow.headers["location"])
     assert found.json()["id"] == payment["id"]
     await tenant.eventually(payment, "PROVIDER_PENDING")
