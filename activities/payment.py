@@ -42,7 +42,7 @@ RESOLVING: Final = (
     timedelta(hours=1),
     timedelta(hours=6),
 )
-_SETTLING: Final = frozenset({Word.PAID, Word.FAILED, Word.EXPIRED, Word.CANCELLED, Word.ABSENT})
+_FINAL: Final = frozenset({Word.PAID, Word.FAILED, Word.EXPIRED, Word.CANCELLED})
 
 
 class Inquiry(Value):
@@ -112,7 +112,8 @@ class PaymentActivities:
             said = await self._look(inquiry)
         except ProviderError as error:
             raise NotYet(f"No answer: {error}", retry_after=pause) from error
-        if said.word not in _SETTLING:
+        # That there is none settles something only when we want there to be none; until then, ask again.
+        if said.word not in (_FINAL | {Word.ABSENT} if inquiry.closing else _FINAL):
             raise NotYet(f"The provider says: {said.raw_state}.", retry_after=pause)
         return await self.settle(Report(ref=inquiry.ref, said=said, intent=inquiry.intent))
 

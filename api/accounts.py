@@ -17,7 +17,8 @@ from storage import accounts, audit
 
 router = APIRouter(prefix="/v1/tenants/me/providers", tags=["providers"], route_class=StrictRoute)
 
-Secret = Annotated[str, Field(min_length=1, max_length=1024)]
+# They travel in headers, so they are printable ASCII without spaces.
+Secret = Annotated[str, Field(min_length=1, max_length=1024, pattern="^[!-~]+$")]
 
 
 class NewAccount(Model):

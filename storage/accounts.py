@@ -23,11 +23,11 @@ async def put(
 
     One that is there keeps its id, so that its webhook address stays; secrets may rotate under it.
     """
+    # Whoever comes second waits here, and then finds the first one's account.
+    mine = select(tenants.c.data_key).where(tenants.c.id == wanted.tenant_id)
+    data_key = (await tx.execute(mine.with_for_update(key_share=True))).scalar_one()
     known = [account for account in await live(tx) if account.provider == wanted.provider]
     kept = known[0].model_copy(update={"api_base": wanted.api_base}) if known else wanted
-    data_key = (
-        await tx.execute(select(tenants.c.data_key).where(tenants.c.id == kept.tenant_id))
-    ).scalar_one()
     sealed = vault.seal(data_key, _place(kept.id, kept.tenant_id), json.dumps(secrets))
     await tx.execute(
         upsert(provider_accounts)

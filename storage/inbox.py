@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, Update, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -84,23 +84,33 @@ async def waiting(tx: AsyncConnection, now: datetime, limit: int) -> list[Letter
 
 
 async def match(tx: AsyncConnection, letter: Letter, now: datetime) -> Payment | None:
-    """The payment a letter speaks of, if we know it by now; then schedule the next try, should this one fail.
+    """The payment a letter speaks of, if we know it by now.
 
-    After 72 hours without a match the letter is dead, and an operator's.
+    Else it is looked up again later, and after 72 hours it is dead, and an operator's.
     """
     payment_id = await _known(tx, letter.observation)
-    wait = min(_FIRST_RETRY * 2 ** min(letter.attempts, 16), _LONGEST_RETRY)
-    changes: dict[str, Any] = {"attempts": inbox.c.attempts + 1, "due_at": now + wait}
     if payment_id is not None:
-        changes |= {"state": "RECEIVED", "payment_id": payment_id}
+        changes: dict[str, Any] = {"state": "RECEIVED", "payment_id": payment_id}
     elif now - letter.received_at > MATCHING_LASTS:
-        changes |= {"state": "DEAD", "note": "no_such_payment"}
-    await tx.execute(
-        update(inbox)
-        .where(inbox.c.id == letter.id, inbox.c.state.in_(["RECEIVED", "UNMATCHED"]))
-        .values(changes)
-    )
+        changes = {"state": "DEAD", "note": "no_such_payment"}
+    else:
+        changes = _later(letter, now)
+    await tx.execute(_open(letter).values(changes))
     return None if payment_id is None else await payments.get(tx, payment_id)
+
+
+async def passed_on(tx: AsyncConnection, letter: Letter, now: datetime) -> None:
+    """Temporal has the letter. Should it take no effect all the same, it is passed on again later."""
+    await tx.execute(_open(letter).values(_later(letter, now)))
+
+
+def _open(letter: Letter) -> Update:
+    return update(inbox).where(inbox.c.id == letter.id, inbox.c.state.in_(["RECEIVED", "UNMATCHED"]))
+
+
+def _later(letter: Letter, now: datetime) -> dict[str, Any]:
+    wait = min(_FIRST_RETRY * 2 ** min(letter.attempts, 16), _LONGEST_RETRY)
+    return {"attempts": letter.attempts + 1, "due_at": now + wait}
 
 
 async def is_echo(tx: AsyncConnection, letter: Letter, payment: Payment, now: datetime) -> bool:

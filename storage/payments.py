@@ -35,28 +35,29 @@ async def place(tx: AsyncConnection, order: PaymentOrder, account_id: str) -> tu
     ``OrderAlreadyPaid`` (with that payment's id) when the same order is being paid under another key.
     """
     facts = order.model_dump(mode="json", include={"entitlements", "metadata"})
-    added = (
-        await tx.execute(
-            upsert(payments)
-            .values(
-                id=order.payment_id,
-                tenant_id=order.tenant_id,
-                account_id=account_id,
-                amount_minor=order.money.amount_minor,
-                currency=order.money.currency,
-                status=PaymentStatus.CREATED,
-                updated_at=order.created_at,
-                **facts,
-                **order.model_dump(exclude={"payment_id", "tenant_id", "money", *facts}),
-            )
-            # Either guard may refuse: the key's, or the one that lets an order be paid only once.
-            .on_conflict_do_nothing()
-            .returning(payments)
+    adding = (
+        upsert(payments)
+        .values(
+            id=order.payment_id,
+            tenant_id=order.tenant_id,
+            account_id=account_id,
+            amount_minor=order.money.amount_minor,
+            currency=order.money.currency,
+            status=PaymentStatus.CREATED,
+            updated_at=order.created_at,
+            **facts,
+            **order.model_dump(exclude={"payment_id", "tenant_id", "money", *facts}),
         )
-    ).one_or_none()
-    if added is not None:
-        return _payment(added), True
-    return await _met(tx, order), False
+        # Either guard may refuse: the key's, or the one that lets an order be paid only once.
+        .on_conflict_do_nothing()
+        .returning(payments)
+    )
+    while (added := (await tx.execute(adding)).one_or_none()) is None:
+        known = await _met(tx, order)
+        if known is not None:
+            return known, False
+        # What was in the way has ended since: the order is free again.
+    return _payment(added), True
 
 
 async def by_key(tx: AsyncConnection, key: str, digest: str) -> Payment | None:
@@ -69,7 +70,7 @@ async def by_key(tx: AsyncConnection, key: str, digest: str) -> Payment | None:
     return _payment(row)
 
 
-async def _met(tx: AsyncConnection, order: PaymentOrder) -> Payment:
+async def _met(tx: AsyncConnection, order: PaymentOrder) -> Payment | None:
     known = await by_key(tx, order.idempotency_key, order.digest)
     if known is not None:
         return known
@@ -83,7 +84,9 @@ async def _met(tx: AsyncConnection, order: PaymentOrder) -> Payment:
             .order_by(payments.c.created_at.desc())
             .limit(1)
         )
-    ).one()
+    ).one_or_none()
+    if other is None:
+        return None
     refusal = OrderAlreadyPaid if other.status == PaymentStatus.SUCCEEDED else OrderHasOpenPayment
     raise refusal(paymentId=other.id)
 

@@ -78,14 +78,19 @@ class House:
     def pid(self, part: str) -> int:
         return int(Path(self.ready["pidFiles"][part]).read_text().split()[0])
 
+    def database_url(self, role: str = "paysaga_runtime", database: str = "paysaga") -> str:
+        """Where the database is: for the application, the schema's owner or the superuser (postgres)."""
+        url = httpx.URL(self.ready["databaseUrl"]).copy_with(path=f"/{database}")
+        if role != "paysaga_runtime":
+            secret = {"paysaga_owner": "owner_password", "postgres": "superuser_password"}[role]
+            password = json.loads((self.data_dir / "secrets.json").read_text())[secret]
+            url = url.copy_with(username=role, password=password)
+        return str(url)
+
     @asynccontextmanager
     async def database(self, *, role: str = "paysaga_runtime") -> AsyncIterator[asyncpg.Connection]:
-        """A connection of our own, as the application's role or as the owner of the schema."""
-        url = httpx.URL(self.ready["databaseUrl"])
-        if role == "paysaga_owner":
-            password = json.loads((self.data_dir / "secrets.json").read_text())["owner_password"]
-            url = url.copy_with(username=role, password=password)
-        connection = await asyncpg.connect(str(url))
+        """A connection of our own, as the application's role, the owner of the schema or the superuser."""
+        connection = await asyncpg.connect(self.database_url(role))
         try:
             yield connection
         finally:

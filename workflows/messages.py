@@ -26,7 +26,8 @@ def _birth(ref: PaymentRef) -> dict[str, Any]:
         "id": payment.workflow_id(ref.tenant_id, ref.payment_id),
         "task_queue": policies.QUEUE,
         "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
-        "id_reuse_policy": WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        # One that was terminated, or failed, may be started again: it goes on from its row.
+        "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         "search_attributes": attributes(ref),
         "static_summary": f"{ref.money} at {ref.provider}",
         "priority": policies.fair(ref.tenant_id, 2),

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.world import World
 from storage import events, inbox, payments
@@ -24,6 +25,9 @@ _BATCH: Final = 200
 _UNSTARTED_AFTER: Final = timedelta(seconds=3)
 # Its workflow may insist on a provider that is away; no need to start it anew with every round.
 _SEEN_FOR: Final = timedelta(minutes=1)
+_AWAY: Final = frozenset(
+    {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
+)
 # A courier wakes itself for what is due; this much later it must have been lost.
 _OVERDUE_AFTER: Final = timedelta(seconds=30)
 
@@ -65,7 +69,8 @@ class Sweeps:
             refs = await payments.unstarted(tx, now - _UNSTARTED_AFTER, _BATCH)
         for ref in refs:
             if ref.payment_id not in self._started:
-                await messages.start_payment(self._temporal, ref)
+                async with _alone(ref.payment_id):
+                    await messages.start_payment(self._temporal, ref)
                 self._started[ref.payment_id] = now
 
     async def drain_inbox(self) -> None:
@@ -73,16 +78,34 @@ class Sweeps:
         async with self._world.database.system() as tx:
             letters = await inbox.waiting(tx, self._world.clock(), _BATCH)
         for letter in letters:
-            now = self._world.clock()
-            async with self._world.database.tenant(letter.tenant_id) as tx:
-                payment = await inbox.match(tx, letter, now)
-                if payment is None or await inbox.is_echo(tx, letter, payment, now):
-                    continue
-            await messages.report(self._temporal, payment, letter.observation)
+            async with _alone(letter.id):
+                await self._pass_on(letter)
+
+    async def _pass_on(self, letter: inbox.Letter) -> None:
+        now = self._world.clock()
+        async with self._world.database.tenant(letter.tenant_id) as tx:
+            payment = await inbox.match(tx, letter, now)
+            if payment is None or await inbox.is_echo(tx, letter, payment, now):
+                return
+        await messages.report(self._temporal, payment, letter.observation)
+        async with self._world.database.tenant(letter.tenant_id) as tx:
+            await inbox.passed_on(tx, letter, now)
 
     async def wake_couriers(self) -> None:
         """Wake the couriers of deliveries that should have left long ago."""
         async with self._world.database.system() as tx:
             late = await events.overdue(tx, self._world.clock() - _OVERDUE_AFTER, _BATCH)
         for tenant_id, endpoint_id in late:
-            await messages.wake(self._temporal, tenant_id, [endpoint_id])
+            async with _alone(endpoint_id):
+                await messages.wake(self._temporal, tenant_id, [endpoint_id])
+
+
+@asynccontextmanager
+async def _alone(subject: str) -> AsyncIterator[None]:
+    """Let a failure concern its subject only, unless Temporal itself is away: that concerns them all."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, RPCError) and error.status in _AWAY:
+            raise
+        log.error("sweep_stumbled", subject=subject, reason=type(error).__name__)  # noqa: TRY400

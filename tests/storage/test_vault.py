@@ -44,14 +44,21 @@ def test_moved_to_another_table_column_row_or_tenant_it_does_not_open(elsewhere:
         vault.open(data_key, elsewhere, sealed)
 
 
-def test_another_tenants_data_key_opens_nothing() -> None:
+def test_a_data_key_serves_its_own_tenant_only() -> None:
     there = place("provider_accounts", "secrets", "acc_1", "ten_2")
+    their_key = vault.new_data_key("ten_2")
+    theirs = vault.seal(their_key, there, SECRET)
+    assert vault.open(their_key, there, theirs) == SECRET
+    for key, where, what in (
+        (their_key, HERE, sealed),
+        (their_key, HERE, theirs),
+        (data_key, there, theirs),
+        (vault.new_data_key("ten_1"), HERE, sealed),
+    ):
+        with pytest.raises(PermissionError):
+            vault.open(key, where, what)
     with pytest.raises(PermissionError):
-        vault.open(vault.new_data_key("ten_2"), HERE, sealed)
-    with pytest.raises(PermissionError):
-        vault.open(data_key, there, vault.seal(vault.new_data_key("ten_2"), there, SECRET))
-    with pytest.raises(PermissionError):
-        vault.open(vault.new_data_key("ten_1"), HERE, sealed)
+        vault.seal(data_key, there, SECRET)
 
 
 def flipped(whole: bytes) -> Iterator[bytes]:

@@ -52,7 +52,8 @@ def _guards() -> None:
     op.execute("""
         CREATE FUNCTION ledger_must_balance() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            IF EXISTS (
+            -- Lines that are hidden from whoever commits them cannot be judged, so they are refused.
+            IF NOT EXISTS (SELECT FROM ledger_entries WHERE id = NEW.id) OR EXISTS (
                 SELECT FROM ledger_entries WHERE transaction_id = NEW.transaction_id
                 GROUP BY currency HAVING sum(amount_minor) <> 0
             ) THEN

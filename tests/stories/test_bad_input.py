@@ -1,0 +1,560 @@
+"""What nobody should send: refused at the door, told why, never repeated, and nothing is written."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from house import House, Json, Tenant, refused
+
+CANARY = "canary"
+CARD = "4242424242424242"
+ORDER: Json = {"userId": "user-123", "amount": 1990000, "currency": "HUF"}
+KEYS = {"apiKey": "sk_sandbox_x", "webhookSecret": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
+
+
+@dataclass(frozen=True)
+class Door:
+    """A route that reads a body, and a body it would take."""
+
+    method: str
+    path: str
+    good: Json
+
+
+DOORS = {
+    "register": Door(
+        "POST", "/v1/tenants/register", {"name": "Shop", "contactEmail": "a@b.hu", "sandbox": True}
+    ),
+    "login": Door("POST", "/v1/tenants/login", {"appName": "app", "appSecret": "secret"}),
+    "settings": Door("PATCH", "/v1/tenants/me/settings", {"checkoutExpiresInSeconds": 900}),
+    "credential": Door("POST", "/v1/tenants/me/credentials", {"name": "Eve", "role": "readonly"}),
+    "rotation": Door("POST", "/v1/tenants/me/credentials/{credential_id}/rotate", {"overlapSeconds": 60}),
+    "provider": Door("PUT", "/v1/tenants/me/providers/{provider}", {"credentials": KEYS}),
+    "payment": Door("POST", "/v1/payments", ORDER),
+}
+TABLES = (
+    "payments",
+    "payment_events",
+    "events",
+    "entitlements",
+    "audit_records",
+    "webhook_endpoints",
+    "inbox",
+)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody who may do everything, and sends what nobody should."""
+
+    tenant: Tenant
+    credential: str
+
+    async def send(self, door: Door, body: Any, **headers: str) -> httpx.Response:
+        path = door.path.format(credential_id=self.credential, provider="sandbox")
+        passes = self.tenant.house.admin | {"Idempotency-Key": "key", "Content-Type": "application/json"}
+        return await self.tenant.call(door.method, path, content=body, headers=passes | headers)
+
+    async def has(self) -> list[object]:
+        """Everything this tenant owns, and how many tenants there are."""
+        found: list[object] = [len(await self.tenant.rows(f"SELECT FROM {table}")) for table in TABLES]
+        for table in ("tenants", "credentials", "provider_accounts"):
+            found.append(await self.tenant.rows(f"SELECT * FROM {table} ORDER BY id"))  # noqa: S608
+        async with self.tenant.house.database() as db, db.transaction():
+            await db.execute("SET LOCAL ROLE paysaga_system")
+            found.append(await db.fetchval("SELECT count(*) FROM tenants"))
+        return found
+
+
+@pytest.fixture(scope="module")
+async def visitor(house: House) -> Visitor:
+    tenant = await house.tenant()
+    (owner,) = (await tenant.call("GET", "/v1/tenants/me/credentials")).json()["data"]
+    return Visitor(tenant, owner["id"])
+
+
+@pytest.fixture
+async def nothing_is_written(visitor: Visitor) -> AsyncIterator[None]:
+    before = await visitor.has()
+    yield
+    assert await visitor.has() == before
+
+
+# --- The doors themselves -------------------------------------------------------------------------
+
+
+async def test_every_door_is_watched(house: House) -> None:
+    paths = (await house.http.get("/openapi.json")).json()["paths"]
+    declared = {
+        (method.upper(), path)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if "requestBody" in operation and "/webhooks/" not in path
+    }
+    assert declared == {(door.method, door.path) for door in DOORS.values()}
+
+
+@pytest.mark.parametrize("name", DOORS)
+async def test_every_door_opens_for_a_good_body(tenant: Tenant, name: str) -> None:
+    (owner,) = (await tenant.call("GET", "/v1/tenants/me/credentials")).json()["data"]
+    answer = await Visitor(tenant, owner["id"]).send(DOORS[name], json.dumps(DOORS[name].good))
+    assert answer.status_code == (401 if name == "login" else answer.status_code)
+    assert name == "login" or answer.is_success, answer.text
+
+
+# --- Not JSON, or JSON that two readers understand differently ------------------------------------
+
+
+def spelt(good: Json, extra: str) -> bytes:
+    """A good body with one more member, as it is written."""
+    return (json.dumps(good)[:-1] + f', "{CANARY}": {extra}}}').encode()
+
+
+MALFORMED: dict[str, Callable[[Json], bytes]] = {
+    "NaN": lambda good: spelt(good, "NaN"),
+    "Infinity": lambda good: spelt(good, "Infinity"),
+    "-Infinity": lambda good: spelt(good, "-Infinity"),
+    "a number beyond all bounds": lambda good: spelt(good, "1e999"),
+    "a number of 5000 digits": lambda good: spelt(good, "9" * 5000),
+    "a member twice": lambda good: spelt(good, "1")[:-1] + f', "{CANARY}": 2}}'.encode(),
+    "a nested member twice": lambda good: spelt(good, '{"a": 1, "a": 1}'),
+    "half a surrogate pair": lambda good: spelt(good, r'"\ud800"'),
+    "half a pair in a name": lambda good: spelt(good, r'{"\udfff": 1}'),
+    "NUL": lambda good: spelt(good, r'"\u0000"'),
+    "NUL in a name": lambda good: spelt(good, r'{"\u0000": 1}'),
+    "a raw NUL": lambda good: spelt(good, '"\0"'),
+    "a raw line break": lambda good: spelt(good, '"\n"'),
+    "not UTF-8": lambda good: spelt(good, '"?"').replace(b"?", b"\xff\xfe"),
+    "overlong UTF-8": lambda good: spelt(good, '"?"').replace(b"?", b"\xc0\xaf"),
+    "a surrogate in UTF-8": lambda good: spelt(good, '"?"').replace(b"?", b"\xed\xa0\x80"),
+    "a byte order mark": lambda good: b"\xef\xbb\xbf" + json.dumps(good).encode(),
+    "UTF-16": lambda good: json.dumps(good).encode("utf-16"),
+    "lists 200 deep": lambda good: spelt(good, "[" * 200 + "]" * 200),
+    "objects 200 deep": lambda good: spelt(good, '{"a":' * 200 + "1" + "}" * 200),
+    "lists 30000 deep": lambda good: spelt(good, "[" * 30_000 + "]" * 30_000),
+    "cut off": lambda good: json.dumps(good).encode()[:-1],
+    "something behind": lambda good: json.dumps(good).encode() + b" {}",
+    "a comment": lambda good: json.dumps(good).encode() + b" // canary",
+    "single quotes": lambda _: b"{'canary': 1}",
+    "a comma at the end": lambda good: json.dumps(good).encode()[:-1] + b",}",
+    "only white space": lambda _: b"  \n",
+    "a form": lambda _: b"canary=1&userId=2",
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_what_is_not_strictly_json_is_malformed_at_every_door(visitor: Visitor, name: str) -> None:
+    for door in DOORS.values():
+        answer = await visitor.send(door, MALFORMED[name](door.good))
+        refused(answer, 400, "malformed_json")
+        assert CANARY not in answer.text
+
+
+MISSHAPEN: dict[str, Callable[[Json], bytes]] = {
+    "a list": lambda good: json.dumps([good]).encode(),
+    "a string": lambda _: b'"canary"',
+    "a number": lambda _: b"12",
+    "true": lambda _: b"true",
+    "null": lambda _: b"null",
+    "an unknown member": lambda good: spelt(good, "1"),
+    "an unknown member named like another's": lambda good: json.dumps(good | {"tenantId": CANARY}).encode(),
+    "a member in snake case": lambda good: json.dumps(good | {"user_id": CANARY}).encode(),
+    "a prototype": lambda good: json.dumps(good | {"__proto__": {CANARY: 1}}).encode(),
+    "lists 30 deep": lambda good: spelt(good, "[" * 30 + "]" * 30),
+}
+
+
+@pytest.mark.parametrize("name", MISSHAPEN)
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_what_has_another_shape_is_refused_at_every_door(visitor: Visitor, name: str) -> None:
+    for door in DOORS.values():
+        answer = await visitor.send(door, MISSHAPEN[name](door.good))
+        refused(answer, 422, "validation_failed")
+        assert CANARY not in answer.text
+
+
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_no_body_is_refused_where_one_is_needed(visitor: Visitor) -> None:
+    for name, door in DOORS.items():
+        if name != "rotation":
+            refused(await visitor.send(door, b""), 422, "validation_failed")
+
+
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_every_member_of_every_body_wants_its_own_type(visitor: Visitor) -> None:
+    for door in DOORS.values():
+        for member, value in door.good.items():
+            others: list[object] = [[CANARY], {CANARY: {}}, 1.5, CANARY if not isinstance(value, str) else 7]
+            for wrong in others:
+                answer = await visitor.send(door, json.dumps(door.good | {member: wrong}))
+                refused(answer, 422, "validation_failed")
+                assert CANARY not in answer.text
+
+
+# --- An order's members ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spelling", "code"),
+    [
+        *((word, "validation_failed") for word in ("true", "false", '"12"', '"1990000"', "null", "[]", "{}")),
+        *((word, "validation_failed") for word in ("1e3", "1E3", "1.5", "1.0", "1990000.0", "-0.0", "1e-3")),
+        *((word, "amount_out_of_range") for word in ("0", "-0", "-1", "-1990000", str(2**63), str(2**70))),
+        ("9" * 4000, "amount_out_of_range"),
+    ],
+)
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_an_amount_is_a_whole_number_and_nothing_like_one(
+    visitor: Visitor, spelling: str, code: str
+) -> None:
+    body = '{"userId": "user-123", "currency": "HUF", "amount": ' + spelling + "}"
+    refused(await visitor.send(DOORS["payment"], body), 422, code)
+    more = body[:-1] + ', "entitlements": [{"feature": "pro"}], "canary": 1}'
+    refused(await visitor.send(DOORS["payment"], more), 422, "validation_failed")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"userId": ""},
+        {"userId": "u" * 129},
+        {"userId": "line\rfeed"},
+        {"userId": "bell\a"},
+        {"userId": None},
+        {"orderId": ""},
+        {"orderId": "o" * 129},
+        {"description": "d" * 501},
+        {"description": ""},
+        {"customerEmail": "nobody"},
+        {"customerEmail": "a@"},
+        {"customerEmail": "a b@c.hu"},
+        {"customerEmail": "Ann <a@b.hu>"},
+        {"customerEmail": "a@b.hu\nBcc: c@d.hu"},
+        {"customerEmail": "a" * 250 + "@b.hu"},
+        {"expiresInSeconds": 59},
+        {"expiresInSeconds": 86_401},
+        {"expiresInSeconds": 900.0},
+        {"expiresInSeconds": "900"},
+        {"expiresInSeconds": True},
+        {"provider": "nobody"},
+        {"provider": "Sandbox"},
+        {"provider": "sandbox'; DROP TABLE payments; --"},
+        {"entitlements": [{"feature": "pro"}] * 21},
+        {"entitlements": [{"feature": ""}]},
+        {"entitlements": [{"feature": "f" * 129}]},
+        {"entitlements": [{"feature": "pro", "quantity": 0}]},
+        {"entitlements": [{"feature": "pro", "quantity": 2**63}]},
+        {"entitlements": [{"feature": "pro", "durationSeconds": 0}]},
+        {"entitlements": [{"feature": "pro", "durationSeconds": 2**63}]},
+        {"entitlements": [{"feature": "pro", "canary": 1}]},
+        {"entitlements": {"feature": "pro"}},
+        {"entitlements": "pro"},
+        {"metadata": {f"k{number}": "v" for number in range(51)}},
+        {"metadata": {"k" * 41: "v"}},
+        {"metadata": {"": "v"}},
+        {"metadata": {"k": "v" * 501}},
+        {"metadata": {"k": 5}},
+        {"metadata": {"k": None}},
+        {"metadata": {"k": True}},
+        {"metadata": {"k": {"canary": "nested"}}},
+        {"metadata": {"k": "escape\x1b[2J"}},
+        {"metadata": {"escape\x1b[2J": "v"}},
+        {"metadata": ["k"]},
+    ],
+    ids=lambda wrong: json.dumps(wrong)[:50],
+)
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_an_order_that_breaks_a_bound_is_refused(visitor: Visitor, wrong: Json) -> None:
+    answer = await visitor.send(DOORS["payment"], json.dumps(ORDER | wrong))
+    no = refused(answer, 422, "validation_failed")
+    assert all(error["pointer"].startswith(f"/{next(iter(wrong))}") for error in no["errors"])
+    assert CANARY not in answer.text
+
+
+async def test_an_order_at_every_bound_is_taken(tenant: Tenant) -> None:
+    payment = await tenant.open(
+        key="~" * 255,
+        userId="ű" * 128,
+        orderId="o" * 128,
+        description="line\nfeed\t" + "d" * 490,
+        customerEmail="a" * 60 + "@example.com",
+        successUrl="https://example.com/" + "s" * 2028,
+        expiresInSeconds=86_400,
+        entitlements=[{"feature": "f" * 128, "quantity": 1, "durationSeconds": 1}] * 20,
+        metadata={f"{number:040}": "😀" * 500 for number in range(50)},
+    )
+    assert payment["userId"] == "ű" * 128
+    assert (await tenant.get(payment))["metadata"] == {f"{number:040}": "😀" * 500 for number in range(50)}
+
+
+URLS = [
+    "javascript:alert(1)",
+    "mailto:a@b.hu",
+    "data:text/html,canary",
+    "file:///etc/passwd",
+    "ftp://example.com/",
+    "//example.com/",
+    "/thanks",
+    "example.com",
+    "https://",
+    "https:///thanks",
+    "https://user:canary@example.com/",
+    "https://user@example.com/",
+    "https://example.com:0/",
+    "https://example.com:99999/",
+    "https://example.com/a b",
+    "https://example.com\\@canary.com/",
+    "https://exämple.com/",
+    "https://example.com/\n",
+    "https://example.com/" + "s" * 3000,
+    "",
+]
+
+
+@pytest.mark.parametrize("url", URLS, ids=lambda url: url[:40])
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_an_address_is_absolute_http_with_no_password_in_it(visitor: Visitor, url: str) -> None:
+    places = [
+        *(("payment", member) for member in ("successUrl", "cancelUrl")),
+        ("register", "webhookUrl"),
+        ("provider", "apiBase"),
+    ]
+    for name, member in places:
+        answer = await visitor.send(DOORS[name], json.dumps(DOORS[name].good | {member: url}))
+        no = refused(answer, 422, "validation_failed")
+        assert [error["pointer"] for error in no["errors"]] == [f"/{member}"]
+        assert CANARY not in answer.text
+
+
+# --- Card numbers ---------------------------------------------------------------------------------
+
+SPELLINGS = [
+    CARD,
+    "4242 4242 4242 4242",
+    "4242-4242-4242-4242",
+    "card: 4242424242424242, thanks",
+    "4242\u00a04242\u00a04242\u00a04242",
+    "４２４２４２４２４２４２４２４２",
+    "3782 822463 10005",
+    "4222222222222",
+    "x4242424242424242x 12/29",
+]
+FREE_TEXTS: list[tuple[str, Callable[[str], Json]]] = [
+    *(("payment", lambda text, name=name: {name: text}) for name in ("userId", "orderId", "description")),
+    ("payment", lambda text: {"metadata": {"k": text}}),
+    ("payment", lambda text: {"metadata": {text: "v"}}),
+    ("payment", lambda text: {"entitlements": [{"feature": text}]}),
+    *(("register", lambda text, name=name: {name: text}) for name in ("name", "organization")),
+    ("credential", lambda text: {"name": text}),
+]
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_a_card_number_is_taken_nowhere_and_never_repeated(visitor: Visitor, text: str) -> None:
+    for name, filled_in in FREE_TEXTS:
+        answer = await visitor.send(DOORS[name], json.dumps(DOORS[name].good | filled_in(text)))
+        refused(answer, 422, "validation_failed")
+        assert text not in answer.text
+        assert CARD not in answer.text
+
+
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_a_card_number_is_no_name_of_a_mailbox_either(visitor: Visitor) -> None:
+    for name, member in (("payment", "customerEmail"), ("register", "contactEmail")):
+        body = DOORS[name].good | {member: f"{CARD}@example.com"}
+        answer = await visitor.send(DOORS[name], json.dumps(body))
+        refused(answer, 422, "validation_failed")
+        assert CARD not in answer.text
+
+
+async def test_digits_that_are_no_card_number_are_taken(tenant: Tenant) -> None:
+    await tenant.open(
+        userId="4242424242424241",
+        orderId="12345678901234567890123",
+        description="phone +36 30 123 4567, 2026-11-21 08:37:40",
+        metadata={"uuid": "42424242-4242-4242-8242-424242424242"},
+    )
+
+
+# --- Headers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "code"),
+    [
+        (None, 400, "idempotency_key_missing"),
+        (b"", 400, "idempotency_key_missing"),
+        (b"k" * 256, 422, "validation_failed"),
+        (b"canary\ttab", 422, "validation_failed"),
+        ("canary-é".encode(), 422, "validation_failed"),
+        (b"canary-\xff", 422, "validation_failed"),
+    ],
+)
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_a_key_is_needed_and_it_is_printable(
+    visitor: Visitor, key: bytes | None, status: int, code: str
+) -> None:
+    headers = [(b"Authorization", f"Bearer {visitor.tenant.token}".encode())]
+    headers += [] if key is None else [(b"Idempotency-Key", key)]
+    answer = await visitor.tenant.house.http.post("/v1/payments", json=ORDER, headers=headers)
+    refused(answer, status, code)
+    assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "text/plain"},
+        {"Content-Type": ""},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": "application/jsonp"},
+        {"Content-Type": "application/json; charset=utf-16"},
+        {"Content-Type": "application/json, text/plain"},
+        {"Content-Encoding": "gzip"},
+        {"Content-Encoding": "br"},
+        {"Content-Encoding": "identity, gzip"},
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_only_plain_json_is_read(visitor: Visitor, headers: Mapping[str, str]) -> None:
+    for door in DOORS.values():
+        answer = await visitor.send(door, json.dumps(door.good), **headers)
+        refused(answer, 415, "unsupported_media_type")
+
+
+async def test_json_may_say_that_it_is_utf_8(tenant: Tenant) -> None:
+    for media_type in ("application/json; charset=UTF-8", 'Application/JSON;charset="utf-8"'):
+        headers = {"Content-Type": media_type, "Idempotency-Key": "key"}
+        answer = await tenant.call("POST", "/v1/payments", content=json.dumps(ORDER), headers=headers)
+        assert answer.status_code == 201, answer.text
+
+
+# --- Size -----------------------------------------------------------------------------------------
+
+TOO_MUCH = 70 * 1024
+
+
+async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 4096):
+        yield body[start : start + 4096]
+
+
+@pytest.mark.parametrize("name", DOORS)
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_a_body_of_70_kib_is_too_large_also_in_pieces_of_no_declared_length(
+    visitor: Visitor, name: str
+) -> None:
+    body = json.dumps(DOORS[name].good).encode().ljust(TOO_MUCH)
+    refused(await visitor.send(DOORS[name], body), 413, "body_too_large")
+    refused(await visitor.send(DOORS[name], in_pieces(body)), 413, "body_too_large")
+
+
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_lengths_that_cannot_be_are_refused(visitor: Visitor) -> None:
+    for length in ("99999999999999999999", "70000"):
+        answer = await visitor.send(DOORS["payment"], in_pieces(b"{}"), **{"Content-Length": length})
+        assert answer.status_code in {400, 413}, answer.text
+
+
+# --- Paths and methods ----------------------------------------------------------------------------
+
+ODD = [
+    "%00",
+    "%00pay_1",
+    "pay_%0d%0aSet-Cookie:canary",
+    "%ff%fe",
+    "%ed%a0%80",
+    "p" * 1000,
+    "p" * 5000,
+    "%F0%9F%98%80",
+    "ä" * 200,
+    "..%2f..%2fv1%2ftenants%2fme",
+    "'; DROP TABLE payments; --",
+    "${jndi:ldap://canary}",
+    "<script>canary</script>",
+    "%25s%25n",
+    "pay_" + "0" * 26,
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd[:30])
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_an_odd_name_names_nothing(visitor: Visitor, odd: str) -> None:
+    tries: list[tuple[str, str]] = [
+        ("GET", f"/v1/payments/{odd}"),
+        ("POST", f"/v1/payments/{odd}/cancel"),
+        ("DELETE", f"/v1/tenants/me/credentials/{odd}"),
+        ("POST", f"/v1/tenants/me/credentials/{odd}/rotate"),
+        ("DELETE", f"/v1/tenants/me/providers/{odd}"),
+        ("POST", f"/v1/tenants/{odd}/suspend"),
+        ("POST", f"/v1/billing/webhooks/{odd}/acc_1"),
+        ("POST", f"/v1/billing/webhooks/sandbox/{odd}"),
+        ("GET", f"/v1/{odd}"),
+    ]
+    for method, path in tries:
+        answer = await visitor.tenant.call(method, path, headers=visitor.tenant.house.admin)
+        refused(answer, 404, "not_found")
+        assert CANARY not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/v1/payments"),
+        ("PUT", "/v1/payments"),
+        ("PATCH", "/v1/payments/pay_1"),
+        ("DELETE", "/v1/payments/pay_1"),
+        ("GET", "/v1/payments/pay_1/cancel"),
+        ("GET", "/v1/tenants/register"),
+        ("GET", "/v1/tenants/login"),
+        ("DELETE", "/v1/tenants/me"),
+        ("PUT", "/v1/tenants/me/settings"),
+        ("POST", "/v1/tenants/me/providers/sandbox"),
+        ("GET", "/v1/billing/webhooks/sandbox/acc_1"),
+        ("POST", "/v1/entitlements/check"),
+        ("OPTIONS", "/v1/payments"),
+        ("TRACE", "/v1/payments"),
+        ("CANARY", "/v1/payments"),
+    ],
+)
+async def test_a_method_that_a_resource_does_not_know_is_named_as_such(
+    visitor: Visitor, method: str, path: str
+) -> None:
+    answer = await visitor.tenant.call(method, path)
+    refused(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"]
+    assert CANARY not in answer.text
+
+
+async def test_what_is_not_there_is_not_there_for_anyone(visitor: Visitor) -> None:
+    for path in ("/v1/nope", "/v1", "/v1/", "/nope", "/v1/payments/", "/v1//payments", "/V1/payments"):
+        refused(await visitor.tenant.call("GET", path), 404, "not_found")
+        refused(await visitor.tenant.house.http.get(path), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "query", ["%00", "userId=%00", "userId=%ff", "userId=%ed%a0%80", "userId=" + "u" * 9000]
+)
+async def test_a_query_that_cannot_be_read_is_refused(visitor: Visitor, query: str) -> None:
+    answer = await visitor.tenant.house.http.get(f"/v1/payments?{query}")
+    refused(answer, 400, "bad_request")
+
+
+Ask = Callable[[Tenant], Awaitable[httpx.Response]]
+
+
+async def test_a_request_id_is_taken_over_or_made(tenant: Tenant) -> None:
+    for offered in ("order-1.2_3", "x" * 128):
+        answer = await tenant.call("GET", "/v1/nope", headers={"X-Request-Id": offered})
+        assert refused(answer, 404, "not_found")["instance"] == offered
+    for odd in ("", "x" * 129, "with space", "<canary>", "a,b"):
+        answer = await tenant.call("GET", "/v1/nope", headers={"X-Request-Id": odd})
+        assert refused(answer, 404, "not_found")["instance"] != odd
+        assert CANARY not in str(answer.headers)

@@ -1,0 +1,282 @@
+"""What takes a payment minutes, hours and days: told on a server that skips the waiting.
+
+Workflows and steps, database and payment company are the real ones; only Temporal's clock runs ahead. Our
+own Temporal never hears of these payments: their rows are placed without the API, and they send no webhooks.
+"""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from house import House, Json, Tenant, eventually
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
+from temporalio.client import WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+import worker
+from activities.world import World
+from domain.money import Money
+from domain.payment import Payment, PaymentOrder, PaymentRef
+from domain.values import new_id
+from installation import open_world
+from settings import Settings
+from storage import accounts, payments
+from workflows import messages
+
+SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3_600, 86_400))
+# So often is the provider asked within the 30 s in which we insist on closing: at 0, ½, 1½, 3½, 7½, 15½ s.
+CLOSING = 6
+
+KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+SEARCH_ATTRIBUTES = {
+    "TenantId": KEYWORD,
+    "PaymentStatus": KEYWORD,
+    "Provider": KEYWORD,
+    "ProviderReference": KEYWORD,
+    "Currency": KEYWORD,
+    "AmountMinor": IndexedValueType.INDEXED_VALUE_TYPE_INT,
+    "DueAt": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+}
+
+
+@dataclass(frozen=True)
+class Life:
+    """One payment from its order to its end, and the workflow that leads it there."""
+
+    tenant: Tenant
+    payment: Json
+    ref: PaymentRef
+    time: WorkflowEnvironment
+
+    @property
+    def workflow(self) -> WorkflowHandle[Any, Any]:
+        return self.time.client.get_workflow_handle(self.tenant.workflow_id(self.payment))
+
+    async def fault(self, operation: str, when: str, fault: str, count: int = 1_000) -> None:
+        reference = self.payment["id"]
+        await self.tenant.house.fault(operation, when, fault, reference=reference, count=count)
+
+    async def begins(self) -> None:
+        """The workflow is started as the API and the sweep do it."""
+        await messages.start_payment(self.time.client, self.ref)
+
+    async def opens(self) -> None:
+        """It begins, and the payer is awaited."""
+        await self.begins()
+
+        async def opened() -> Json | None:
+            found = await self.tenant.get(self.payment)
+            return found if found["status"] == "PROVIDER_PENDING" else None
+
+        self.payment.update(await eventually(opened))
+
+    async def ends(self) -> Json:
+        """The payment once its workflow is over: in no time, however long that takes."""
+        service = self.time.client.test_service
+        await service.unlock_time_skipping(UnlockTimeSkippingRequest())
+        try:
+            await self.workflow.result()
+        finally:
+            await service.lock_time_skipping(LockTimeSkippingRequest())
+        return await self.tenant.get(self.payment)
+
+    async def answered(self) -> tuple[int, timedelta]:
+        """The last question: how many attempts it took, and how long the answer took to come."""
+        questions: dict[int, HistoryEvent] = {}
+        answer = (0, timedelta())
+        async for event in self.workflow.fetch_history_events():
+            if event.activity_task_scheduled_event_attributes.activity_type.name == "ask":
+                questions[event.event_id] = event
+            put = event.activity_task_started_event_attributes
+            if put.scheduled_event_id in questions:
+                asked_at = questions[put.scheduled_event_id].event_time.ToDatetime()
+                answer = (put.attempt, event.event_time.ToDatetime() - asked_at)
+        return answer
+
+
+@dataclass(frozen=True)
+class FastHouse:
+    """The house's database and sandbox under a Temporal whose time flies while an end is awaited."""
+
+    house: House
+    world: World
+    time: WorkflowEnvironment
+
+    async def order(self, tenant: Tenant, life: timedelta) -> Life:
+        """An order on record, of which no webhook will tell."""
+        payment = await self._place(tenant, life)
+        ordered = Life(tenant, await tenant.get(payment.id), payment.ref, self.time)
+        await ordered.fault("webhook.send", "webhook", "lost")
+        return ordered
+
+    async def _place(self, tenant: Tenant, life: timedelta) -> Payment:
+        now = datetime.now(UTC)
+        async with self.world.database.tenant(tenant.id) as tx:
+            account = (await accounts.live(tx))[0]
+            order = PaymentOrder(
+                payment_id=new_id("pay", now),
+                tenant_id=tenant.id,
+                idempotency_key=new_id("key", now),
+                digest="d",
+                user_id="user-123",
+                money=Money(amount_minor=1_990_000, currency="HUF"),
+                provider=account.provider,
+                sandbox=True,
+                # Our own sweep starts no orders that come from the future.
+                created_at=now + timedelta(minutes=5),
+                expires_at=now + life,
+            )
+            payment, _ = await payments.place(tx, order, account.id)
+            cause = payments.Cause(id="order", type="payment.created", actor="test", at=now)
+            await payments.record_change(tx, payment, cause)
+        return payment
+
+
+def types(payment: Json) -> list[str]:
+    return [event["type"].removeprefix("payment.") for event in payment["events"]]
+
+
+@pytest.fixture
+async def fast(house: House) -> AsyncIterator[FastHouse]:
+    secrets = json.loads((house.data_dir / "secrets.json").read_text())
+    settings = Settings(
+        env="development",
+        database_url=house.ready["databaseUrl"],
+        admin_key=secrets["admin_key"],
+        signing_keys=secrets["signing_key"],
+        vault_keys=secrets["vault_key"],
+        sandbox_url=house.ready["sandboxUrl"],
+        time_scale=1,
+    )
+    async with (
+        await WorkflowEnvironment.start_time_skipping(
+            data_converter=pydantic_data_converter,
+            test_server_existing_path=str(Path(sys.executable).parent / "temporal-test-server"),
+        ) as time,
+        open_world(settings, time.client) as world,
+    ):
+        # A search attribute that the server does not know would hang the workflow without a word.
+        await time.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
+        )
+        for_payments, for_couriers = worker.build(time.client, world)
+        async with for_payments, for_couriers:
+            yield FastHouse(house, world, time)
+
+
+# --- While the payer may pay ----------------------------------------------------------------------
+
+
+async def test_a_day_of_silence_expires_a_payment_that_was_asked_about_every_hour(
+    fast: FastHouse, tenant: Tenant
+) -> None:
+    life = await fast.order(tenant, DAY)
+    await life.opens()
+    assert types(await life.ends()) == ["created", "pending", "expired"]
+    requests = await fast.house.control("GET", "requests", reference=life.payment["id"])
+    asked = [request["operation"] for request in requests["data"]]
+    # After 1, 5, 15 and 60 minutes, then with every hour but the last, when the checkout is closed instead.
+    assert asked == ["checkout.create", *["checkout.read"] * (4 + 22), "checkout.close"]
+    assert (await fast.house.ledger(life.payment))["sessions"][0]["status"] == "expired"
+
+
+async def test_a_lost_webhook_is_found_out_after_a_minute(fast: FastHouse, tenant: Tenant) -> None:
+    life = await fast.order(tenant, DAY)
+    await life.opens()
+    await tenant.pay(life.payment)
+    assert types(await life.ends()) == ["created", "pending", "succeeded"]
+    attempts, late = await life.answered()
+    assert (attempts, late // MINUTE) == (2, 1)
+
+
+async def test_a_payer_may_take_their_time(fast: FastHouse, tenant: Tenant) -> None:
+    life = await fast.order(tenant, DAY)
+    await life.opens()
+    await fast.time.sleep(10 * MINUTE)
+    await tenant.pay(life.payment)
+    assert types(await life.ends()) == ["created", "pending", "succeeded"]
+    attempts, late = await life.answered()
+    assert (attempts, late // MINUTE) == (4, 15)
+
+
+# --- When nobody can say what happened ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("unanswered", "answered_after"),
+    [
+        (0, 15 * SECOND),
+        (1, MINUTE),
+        (2, 5 * MINUTE),
+        (3, 15 * MINUTE),
+        (4, HOUR),
+        (5, 6 * HOUR),
+        (6, 6 * HOUR + DAY),
+        (30, 6 * HOUR + 25 * DAY),
+    ],
+)
+async def test_a_provider_that_is_silent_at_the_deadline_is_asked_on_until_it_answers(
+    fast: FastHouse, tenant: Tenant, unanswered: int, answered_after: timedelta
+) -> None:
+    life = await fast.order(tenant, HOUR)
+    await life.opens()
+    await life.fault("checkout.close", "before", "status:503", CLOSING + unanswered)
+    assert types(await life.ends()) == ["created", "pending", "unknown", "expired"]
+    attempts, late = await life.answered()
+    assert attempts == unanswered + 2
+    # The pauses are counted from one answer to the next question, and the answers take their time, too.
+    assert answered_after <= late < answered_after + 10 * SECOND
+
+
+async def test_money_is_found_after_the_silence(fast: FastHouse, tenant: Tenant) -> None:
+    life = await fast.order(tenant, 10 * MINUTE)
+    await life.opens()
+    await life.fault("checkout.read", "before", "status:503", 2)
+    await life.fault("checkout.close", "before", "status:503", CLOSING + 3)
+    await tenant.pay(life.payment)
+    assert types(await life.ends()) == ["created", "pending", "unknown", "succeeded"]
+    assert len((await fast.house.ledger(life.payment))["captures"]) == 1
+
+
+async def test_a_checkout_that_was_never_made_fails_its_payment_but_only_when_that_is_certain(
+    fast: FastHouse, tenant: Tenant
+) -> None:
+    life = await fast.order(tenant, 10 * MINUTE)
+    await life.fault("checkout.create", "before", "reset")
+    await life.fault("checkout.find", "before", "status:503", 2)
+    await life.begins()
+    ended = await life.ends()
+    assert types(ended) == ["created", "unknown", "failed"]
+    assert ended["failureCode"] == "provider_unavailable"
+    assert (await life.answered())[1] // MINUTE == 5
+
+
+async def test_a_checkout_whose_making_nobody_heard_of_is_found_and_closed(
+    fast: FastHouse, tenant: Tenant
+) -> None:
+    life = await fast.order(tenant, 10 * MINUTE)
+    await life.fault("checkout.create", "after", "reset")
+    await life.begins()
+    ended = await life.ends()
+    assert types(ended) == ["created", "unknown", "expired"]
+    sessions = (await fast.house.ledger(life.payment))["sessions"]
+    assert [session["status"] for session in sessions] == ["expired"]
+
+
+async def test_a_provider_that_has_lost_the_checkout_is_not_asked_in_a_hurry(
+    fast: FastHouse, tenant: Tenant
+) -> None:
+    life = await fast.order(tenant, DAY)
+    await life.opens()
+    await life.fault("checkout.read", "before", "status:404")
+    assert types(await life.ends()) == ["created", "pending", "expired"]
+    assert len((await life.workflow.fetch_history()).events) <= 35
