@@ -42,7 +42,9 @@ RESOLVING: Final = (
     timedelta(hours=1),
     timedelta(hours=6),
 )
-_FINAL: Final = frozenset({Word.PAID, Word.FAILED, Word.EXPIRED, Word.CANCELLED})
+_SETTLING: Final = frozenset({Word.PAID, Word.FAILED, Word.EXPIRED, Word.CANCELLED})
+# That there is no checkout settles something only when we want there to be none.
+_SETTLING_WHEN_CLOSING: Final = _SETTLING | {Word.ABSENT}
 
 
 class Inquiry(Value):
@@ -112,8 +114,7 @@ class PaymentActivities:
             said = await self._look(inquiry)
         except ProviderError as error:
             raise NotYet(f"No answer: {error}", retry_after=pause) from error
-        # That there is none settles something only when we want there to be none; until then, ask again.
-        if said.word not in (_FINAL | {Word.ABSENT} if inquiry.closing else _FINAL):
+        if said.word not in (_SETTLING_WHEN_CLOSING if inquiry.closing else _SETTLING):
             raise NotYet(f"The provider says: {said.raw_state}.", retry_after=pause)
         return await self.settle(Report(ref=inquiry.ref, said=said, intent=inquiry.intent))
 

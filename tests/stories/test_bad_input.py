@@ -1,7 +1,7 @@
 """What nobody should send: refused at the door, told why, never repeated, and nothing is written."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,14 +35,10 @@ DOORS = {
     "provider": Door("PUT", "/v1/tenants/me/providers/{provider}", {"credentials": KEYS}),
     "payment": Door("POST", "/v1/payments", ORDER),
 }
+# All that a tenant can own.
 TABLES = (
-    "payments",
-    "payment_events",
-    "events",
-    "entitlements",
-    "audit_records",
-    "webhook_endpoints",
-    "inbox",
+    *("tenants", "credentials", "provider_accounts", "webhook_endpoints", "payments", "payment_events"),
+    *("events", "entitlements", "ledger_entries", "audit_records", "inbox"),
 )
 
 
@@ -60,13 +56,11 @@ class Visitor:
 
     async def has(self) -> list[object]:
         """Everything this tenant owns, and how many tenants there are."""
-        found: list[object] = [len(await self.tenant.rows(f"SELECT FROM {table}")) for table in TABLES]
-        for table in ("tenants", "credentials", "provider_accounts"):
-            found.append(await self.tenant.rows(f"SELECT * FROM {table} ORDER BY id"))  # noqa: S608
         async with self.tenant.house.database() as db, db.transaction():
+            await db.execute("SELECT set_config('app.tenant_id', $1, true)", self.tenant.id)
+            mine = [await db.fetch(f"SELECT * FROM {table} ORDER BY 1") for table in TABLES]  # noqa: S608
             await db.execute("SET LOCAL ROLE paysaga_system")
-            found.append(await db.fetchval("SELECT count(*) FROM tenants"))
-        return found
+            return [*mine, await db.fetchval("SELECT count(*) FROM tenants")]
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +95,8 @@ async def test_every_door_is_watched(house: House) -> None:
 async def test_every_door_opens_for_a_good_body(tenant: Tenant, name: str) -> None:
     (owner,) = (await tenant.call("GET", "/v1/tenants/me/credentials")).json()["data"]
     answer = await Visitor(tenant, owner["id"]).send(DOORS[name], json.dumps(DOORS[name].good))
-    assert answer.status_code == (401 if name == "login" else answer.status_code)
-    assert name == "login" or answer.is_success, answer.text
+    # The login opens as well: it is only that nobody of this name lives here.
+    assert answer.is_success or (name, answer.status_code) == ("login", 401), answer.text
 
 
 # --- Not JSON, or JSON that two readers understand differently ------------------------------------
@@ -276,19 +270,20 @@ async def test_an_order_that_breaks_a_bound_is_refused(visitor: Visitor, wrong: 
 
 
 async def test_an_order_at_every_bound_is_taken(tenant: Tenant) -> None:
+    metadata = {f"{number:040}": "á" * 500 for number in range(50)}
     payment = await tenant.open(
         key="~" * 255,
         userId="ű" * 128,
-        orderId="o" * 128,
+        orderId="😀" * 128,
         description="line\nfeed\t" + "d" * 490,
         customerEmail="a" * 60 + "@example.com",
         successUrl="https://example.com/" + "s" * 2028,
         expiresInSeconds=86_400,
         entitlements=[{"feature": "f" * 128, "quantity": 1, "durationSeconds": 1}] * 20,
-        metadata={f"{number:040}": "😀" * 500 for number in range(50)},
+        metadata=metadata,
     )
-    assert payment["userId"] == "ű" * 128
-    assert (await tenant.get(payment))["metadata"] == {f"{number:040}": "😀" * 500 for number in range(50)}
+    assert (payment["userId"], payment["orderId"]) == ("ű" * 128, "😀" * 128)
+    assert (await tenant.get(payment))["metadata"] == metadata
 
 
 URLS = [
@@ -456,13 +451,6 @@ async def test_a_body_of_70_kib_is_too_large_also_in_pieces_of_no_declared_lengt
     refused(await visitor.send(DOORS[name], in_pieces(body)), 413, "body_too_large")
 
 
-@pytest.mark.usefixtures("nothing_is_written")
-async def test_lengths_that_cannot_be_are_refused(visitor: Visitor) -> None:
-    for length in ("99999999999999999999", "70000"):
-        answer = await visitor.send(DOORS["payment"], in_pieces(b"{}"), **{"Content-Length": length})
-        assert answer.status_code in {400, 413}, answer.text
-
-
 # --- Paths and methods ----------------------------------------------------------------------------
 
 ODD = [
@@ -539,15 +527,13 @@ async def test_what_is_not_there_is_not_there_for_anyone(visitor: Visitor) -> No
         refused(await visitor.tenant.house.http.get(path), 404, "not_found")
 
 
-@pytest.mark.parametrize(
-    "query", ["%00", "userId=%00", "userId=%ff", "userId=%ed%a0%80", "userId=" + "u" * 9000]
-)
+UNREADABLE = ["%00", "userId=%00", "userId=%ff", "userId=%ed%a0%80", "userId=" + "u" * 9000]
+
+
+@pytest.mark.parametrize("query", UNREADABLE, ids=lambda query: query[:20])
 async def test_a_query_that_cannot_be_read_is_refused(visitor: Visitor, query: str) -> None:
     answer = await visitor.tenant.house.http.get(f"/v1/payments?{query}")
     refused(answer, 400, "bad_request")
-
-
-Ask = Callable[[Tenant], Awaitable[httpx.Response]]
 
 
 async def test_a_request_id_is_taken_over_or_made(tenant: Tenant) -> None:

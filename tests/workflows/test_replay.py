@@ -1,0 +1,199 @@
+"""Today's code must still lead every payment that yesterday's code began.
+
+Histories are taken from the house as it runs, and kept in ``histories``. A change of a workflow that breaks
+the kept ones breaks running payments: put it behind ``workflow.patched``. What the new code does is kept by
+``PAYSAGA_RECORD_HISTORIES=1 pytest tests/workflows/test_replay.py``.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from house import DECLINED, House, Json, Receiver, Tenant, eventually
+from temporalio import workflow
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.workflow import NondeterminismError
+
+from domain.payment import PaymentRef, PaymentStatus
+from workflows.courier import CourierWorkflow
+from workflows.late import LateWorkflow
+from workflows.payment import PaymentWorkflow
+
+KEPT = Path(__file__).parent / "histories"
+# What differs from run to run and is of no use to a replay.
+NOISE = {"taskId", "identity", "requestId", "workerVersion", "meteringMetadata", "header", "historySizeBytes"}
+
+
+# --- The paths a payment may take -----------------------------------------------------------------
+
+
+async def success(tenant: Tenant) -> Json:
+    payment = await tenant.open(entitlements=[{"feature": "pro"}])
+    await tenant.pay(payment)
+    return payment
+
+
+async def decline_then_success(tenant: Tenant) -> Json:
+    payment = await tenant.open()
+    await tenant.pay(payment, card=DECLINED)
+    await eventually(lambda: heard(tenant, payment, "payment.attempt_failed"))
+    await tenant.pay(payment)
+    return payment
+
+
+async def heard(tenant: Tenant, payment: Json, type_: str) -> bool | None:
+    return type_ in [event["type"] for event in (await tenant.get(payment))["events"]] or None
+
+
+async def expiry(tenant: Tenant) -> Json:
+    payment = await tenant.open(expiresInSeconds=60)
+    await without_webhooks(payment, tenant)
+    return payment
+
+
+async def cancel(tenant: Tenant) -> Json:
+    payment = await tenant.open()
+    assert (await tenant.call("POST", f"/v1/payments/{payment['id']}/cancel")).status_code == 200
+    return payment
+
+
+async def lost_webhook(tenant: Tenant) -> Json:
+    payment = await tenant.open(expiresInSeconds=3600)
+    await without_webhooks(payment, tenant)
+    await tenant.pay(payment)
+    return payment
+
+
+async def unknown_then_resolved(tenant: Tenant) -> Json:
+    payment = await tenant.open(expiresInSeconds=60)
+    await without_webhooks(payment, tenant)
+    # A refusal is not worth repeating: it is unknown at once what became of the checkout.
+    await tenant.house.fault("checkout.close", "before", "refuse", reference=payment["id"])
+    return payment
+
+
+async def without_webhooks(payment: Json, tenant: Tenant) -> None:
+    await tenant.house.fault("webhook.send", "webhook", "lost", reference=payment["id"], count=10)
+
+
+async def refused_by_the_provider(tenant: Tenant) -> Json:
+    await tenant.fault("checkout.create", "before", "refuse")
+    answer = await tenant.create()
+    assert answer.status_code == 502
+    found: Json = await tenant.get(answer.json()["paymentId"])
+    return found
+
+
+# Which way each goes.
+PATHS: dict[Callable[[Tenant], Awaitable[Json]], tuple[str, ...]] = {
+    success: ("created", "pending", "succeeded"),
+    decline_then_success: ("created", "pending", "attempt_failed", "succeeded"),
+    expiry: ("created", "pending", "expired"),
+    cancel: ("created", "pending", "cancelled"),
+    lost_webhook: ("created", "pending", "succeeded"),
+    unknown_then_resolved: ("created", "pending", "unknown", "expired"),
+    refused_by_the_provider: ("created", "failed"),
+}
+NAMES = [path.__name__ for path in PATHS]
+ALL = [*NAMES, "deliveries"]
+
+
+async def live(house: House, path: Callable[[Tenant], Awaitable[Json]]) -> WorkflowHistory:
+    tenant = await house.tenant()
+    payment = await path(tenant)
+    await tenant.ended(payment)
+    events = (await tenant.get(payment))["events"]
+    assert tuple(event["type"].removeprefix("payment.") for event in events) == PATHS[path]
+    return await tenant.history(payment)
+
+
+async def deliveries(house: House) -> WorkflowHistory:
+    """A courier's history: a first attempt that failed, and what came after it."""
+    async with Receiver.listening() as receiver:
+        receiver.answers = [500]
+        tenant = await house.tenant(receiver.url)
+        await tenant.open()
+        await receiver.count(3)
+        endpoint = (await tenant.rows("SELECT id FROM webhook_endpoints"))[0]["id"]
+        client = await house.temporal()
+        courier = client.get_workflow_handle(f"courier:{tenant.id}:{endpoint}")
+        await courier.result()
+        return await courier.fetch_history()
+
+
+@pytest.fixture(scope="module")
+async def histories(house: House) -> dict[str, WorkflowHistory]:
+    """One of each path, all at the same time."""
+    taken = await asyncio.gather(*(live(house, path) for path in PATHS), deliveries(house))
+    found = dict(zip(ALL, taken, strict=True))
+    if os.environ.get("PAYSAGA_RECORD_HISTORIES"):
+        for name, history in found.items():
+            (KEPT / f"{name}.json").write_text(written(history))
+    return found
+
+
+def written(history: WorkflowHistory) -> str:
+    """A history as it is kept: one event a line, without the noise."""
+    events = ",\n".join(json.dumps(_without_noise(event)) for event in history.to_json_dict()["events"])
+    return f'{{"workflowId": "{history.workflow_id}", "events": [\n{events}\n]}}\n'
+
+
+def _without_noise(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {name: _without_noise(value) for name, value in part.items() if name not in NOISE}
+    return [_without_noise(item) for item in part] if isinstance(part, list) else part
+
+
+async def replay(history: WorkflowHistory) -> None:
+    """Run the code against what happened. Raises when it would have done something else."""
+    code = [PaymentWorkflow, LateWorkflow, CourierWorkflow]
+    await Replayer(workflows=code, data_converter=pydantic_data_converter).replay_workflow(history)
+
+
+# --- Tests ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ALL)
+async def test_what_has_just_happened_replays(histories: dict[str, WorkflowHistory], path: str) -> None:
+    await replay(histories[path])
+    # As it would be kept, it replays as well.
+    kept = json.loads(written(histories[path]))
+    await replay(WorkflowHistory.from_json(kept.pop("workflowId"), kept))
+
+
+@pytest.mark.parametrize("path", ALL)
+async def test_what_was_kept_replays(path: str) -> None:
+    kept = json.loads((KEPT / f"{path}.json").read_text())
+    await replay(WorkflowHistory.from_json(kept.pop("workflowId"), kept))
+
+
+@workflow.defn(name="Payment")
+class OneStepMore(PaymentWorkflow):
+    """A change that no running payment would survive."""
+
+    @workflow.init
+    def __init__(self, ref: PaymentRef) -> None:
+        super().__init__(ref)
+
+    @workflow.run
+    async def run(self, ref: PaymentRef) -> PaymentStatus:
+        await workflow.sleep(1)
+        return await super().run(ref)
+
+
+@pytest.mark.parametrize("path", NAMES)
+async def test_a_step_more_would_be_noticed(histories: dict[str, WorkflowHistory], path: str) -> None:
+    replayer = Replayer(
+        workflows=[OneStepMore],
+        data_converter=pydantic_data_converter,
+        # The sandbox would import this class, and with it the tests.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+    with pytest.raises(NondeterminismError):
+        await replayer.replay_workflow(histories[path])
