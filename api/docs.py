@@ -30,10 +30,11 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; bo
 @router.get("/{page}")
 def guide(page: str) -> HTMLResponse:
     """One guide by its name, with an anchor on every heading."""
-    pages = _pages()
-    if page not in pages:
+    # In the repository the guides point at each other as files.
+    found = _pages().get(page.removesuffix(".md"))
+    if found is None:
         raise NotFound
-    return HTMLResponse(pages[page], headers={"Content-Security-Policy": _POLICY})
+    return HTMLResponse(found, headers={"Content-Security-Policy": _POLICY})
 
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'"

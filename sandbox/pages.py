@@ -96,6 +96,10 @@ def _act(world: World, visit: Visit, number: str, action: str) -> Response:
         checkout.attempt(world, session, cards.read(number))
     else:
         raise Refused(400, "unknown_action", "action is pay, fail, close, approve or refuse")
+    return _aftermath(visit, session)
+
+
+def _aftermath(visit: Visit, session: Session) -> Response:
     if session.status == "open" and session.challenge is None and session.last_error:
         return visit.page(error=session.last_error["code"])
     return visit.page() if session.status == "open" else visit.leave_for(session.success_url)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from house import House, Receiver, Tenant
 
 from dev import Platform
+from tests.house import House, Receiver, Tenant
 
 # A minute of business takes a second.
 TIME_SCALE = 60

@@ -158,7 +158,8 @@ class Tenant:
             assert found["status"] in {status, *{"CREATED", "PROVIDER_PENDING", "UNKNOWN"}}, found
             return found if found["status"] == status else None
 
-        return await eventually(look, within)
+        ended: Json = await eventually(look, within)
+        return ended
 
     async def account(self) -> str:
         """The id of our account at the sandbox company."""

@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import pytest
 import yaml  # type: ignore[import-untyped]  # it comes with pre-commit, its types do not
-from house import House
 
 from domain.errors import Refusal
 from domain.events import BACKOFF
@@ -22,6 +21,7 @@ from domain.payment import TRANSITIONS
 from domain.signatures import new_secret, sign
 from local.plan import DYNAMIC_CONFIG, SEARCH_ATTRIBUTES
 from local.roles import ATTRIBUTES
+from tests.house import House
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/adr/*.md")])

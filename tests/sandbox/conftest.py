@@ -7,7 +7,8 @@ from uuid import uuid4
 import httpx
 import pytest
 import pytest_asyncio
-from sandbox_house import NO_TLS, Company, Mailbox, Shop
+
+from tests.sandbox.sandbox_house import NO_TLS, Company, Mailbox, Shop
 
 
 @pytest.fixture(scope="session")

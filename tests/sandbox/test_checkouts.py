@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from sandbox_house import Shop, eventually
+
+from tests.sandbox.sandbox_house import Shop, eventually
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
 

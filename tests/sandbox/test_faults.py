@@ -7,8 +7,9 @@ import time
 
 import httpx
 import pytest
-from sandbox_house import Shop, eventually
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from tests.sandbox.sandbox_house import Shop, eventually
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
 

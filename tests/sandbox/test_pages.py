@@ -4,7 +4,8 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
-from sandbox_house import Json, Shop
+
+from tests.sandbox.sandbox_house import Json, Shop
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
 

@@ -11,7 +11,8 @@ from hashlib import sha256
 
 import httpx
 import pytest
-from sandbox_house import GOOD_CARD, PLATFORM_KEY, ROOT, Company, Shop
+
+from tests.sandbox.sandbox_house import GOOD_CARD, PLATFORM_KEY, ROOT, Company, Shop
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
 

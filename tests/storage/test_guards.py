@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
-from house import House, Json, Tenant
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +21,7 @@ from domain.payment import Channel, Observation, Payment, PaymentOrder, Verdict,
 from domain.payment import PaymentStatus as S
 from storage import payments
 from storage.database import Database
+from tests.house import House, Json, Tenant
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]

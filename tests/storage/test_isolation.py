@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
-from house import House, Receiver, Tenant
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
 from storage.tables import metadata
+from tests.house import House, Receiver, Tenant
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]

@@ -8,12 +8,12 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from house import House
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from storage import schema
 from storage.tables import metadata
+from tests.house import House
 
 # Everything a table is made of, in PostgreSQL's own words, with the schema's name left out.
 ANATOMY = """

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from house import House, Receiver, sandbox_keys
 from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.vault import Vault, place
+from tests.house import House, Receiver, sandbox_keys
 
 OLD_KEY, NEW_KEY, FOREIGN_KEY = (bytes([number]) * 32 for number in (1, 2, 3))
 HERE = place("provider_accounts", "secrets", "acc_1", "ten_1")

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from house import House, Json, Tenant, refused
+
+from tests.house import House, Json, Tenant, refused
 
 CANARY = "canary"
 CARD = "4242424242424242"

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from house import House, Tenant, eventually
+
+from tests.house import House, Tenant, eventually
 
 PAYSAGA = [sys.executable, "-m", "cli"]
 PROJECT = Path(__file__).parents[2]
@@ -140,7 +141,8 @@ async def test_a_platform_starts_anywhere_stops_cleanly_and_goes_on_where_it_was
     async with platform(folder, 19100) as (process, first), httpx.AsyncClient(trust_env=False) as http:
         children = process.children(recursive=True)
         assert (await http.get(f"{first['apiUrl']}/readyz")).json() == {"ready": True, "missing": []}
-        assert all(19100 <= httpx.URL(first[name]).port < 19120 for name in first if name.endswith("Url"))
+        ports = [httpx.URL(url).port or 0 for name, url in first.items() if name.endswith("Url")]
+        assert all(19100 <= port < 19120 for port in ports)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]

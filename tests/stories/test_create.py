@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import httpx
 import pytest
-from house import House, Json, Tenant, refused
+
+from tests.house import House, Json, Tenant, refused
 
 FIELDS = {
     *("id", "tenantId", "userId", "orderId", "amount", "currency", "status", "provider"),

@@ -1,6 +1,6 @@
 """What becomes of a payment."""
 
-from house import DECLINED, House, Tenant
+from tests.house import DECLINED, House, Tenant
 
 
 async def test_a_paid_checkout_succeeds_and_grants_what_was_ordered(tenant: Tenant) -> None:

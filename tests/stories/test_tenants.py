@@ -12,10 +12,10 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from house import House, Json, Tenant, b64, eventually, refused, sandbox_keys
 
 from api.tokens import Tokens
 from domain.tenant import Credential, Role
+from tests.house import House, Json, Tenant, b64, eventually, refused, sandbox_keys
 
 REGISTER, LOGIN, ME = "/v1/tenants/register", "/v1/tenants/login", "/v1/tenants/me"
 CREDENTIALS, PROVIDERS, SETTINGS = f"{ME}/credentials", f"{ME}/providers", f"{ME}/settings"

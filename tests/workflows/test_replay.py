@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import DECLINED, House, Json, Receiver, Tenant, eventually
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -21,6 +20,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
 from domain.payment import PaymentRef, PaymentStatus
+from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually
 from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
@@ -52,9 +52,8 @@ async def heard(tenant: Tenant, payment: Json, type_: str) -> bool | None:
 
 
 async def expiry(tenant: Tenant) -> Json:
-    payment = await tenant.open(expiresInSeconds=60)
-    await without_webhooks(payment, tenant)
-    return payment
+    await without_webhooks(tenant)
+    return await tenant.open(expiresInSeconds=60)
 
 
 async def cancel(tenant: Tenant) -> Json:
@@ -64,22 +63,21 @@ async def cancel(tenant: Tenant) -> Json:
 
 
 async def lost_webhook(tenant: Tenant) -> Json:
+    await without_webhooks(tenant)
     payment = await tenant.open(expiresInSeconds=3600)
-    await without_webhooks(payment, tenant)
     await tenant.pay(payment)
     return payment
 
 
 async def unknown_then_resolved(tenant: Tenant) -> Json:
-    payment = await tenant.open(expiresInSeconds=60)
-    await without_webhooks(payment, tenant)
+    await without_webhooks(tenant)
     # A refusal is not worth repeating: it is unknown at once what became of the checkout.
-    await tenant.house.fault("checkout.close", "before", "refuse", reference=payment["id"])
-    return payment
+    await tenant.fault("checkout.close", "before", "refuse")
+    return await tenant.open(expiresInSeconds=60)
 
 
-async def without_webhooks(payment: Json, tenant: Tenant) -> None:
-    await tenant.house.fault("webhook.send", "webhook", "lost", reference=payment["id"], count=10)
+async def without_webhooks(tenant: Tenant) -> None:
+    await tenant.fault("webhook.send", "webhook", "lost", count=10)
 
 
 async def refused_by_the_provider(tenant: Tenant) -> Json:

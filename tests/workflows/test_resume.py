@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from house import House, Json, Tenant
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from domain.payment import PaymentRef
 from storage import payments
 from storage.database import Database
+from tests.house import House, Json, Tenant
 from workflows import messages
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from house import House, Json, Tenant, eventually
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
@@ -30,6 +29,7 @@ from domain.values import new_id
 from installation import open_world
 from settings import Settings
 from storage import accounts, payments
+from tests.house import House, Json, Tenant, eventually
 from workflows import messages
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3_600, 86_400))
