@@ -32,9 +32,11 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
     """Everything outside that a step or a route touches, open for as long as it is entered."""
     database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+    # How long an answer may take is each caller's to say; that nobody listens shows sooner.
+    patience = httpx.Timeout(None, connect=5, pool=5)
     try:
         async with (
-            httpx.AsyncClient(trust_env=False, limits=limits) as http,
+            httpx.AsyncClient(trust_env=False, limits=limits, timeout=patience) as http,
             guarded_client(development=settings.development) as guarded_http,
         ):
             yield World(

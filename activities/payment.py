@@ -15,6 +15,7 @@ from activities.world import World
 from domain.errors import NotYet, ProviderError, ProviderRejected
 from domain.events import EVENT_OF_STATUS, Announcement
 from domain.payment import (
+    ECHO,
     TOO_EARLY,
     Channel,
     Observation,
@@ -135,7 +136,8 @@ class PaymentActivities:
                 granted = await _book(tx, moved, said, now)
                 endpoints = await payments.record_change(tx, moved, cause, granted)
             else:
-                await payments.note(tx, payment, cause)
+                if verdict.note != ECHO:
+                    await payments.note(tx, payment, cause)
                 # Perhaps this is a repeat, and waking them up is what did not happen the first time.
                 endpoints = await events.listeners(tx, ref.tenant_id)
         await world.wake(ref.tenant_id, endpoints)

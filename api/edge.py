@@ -4,10 +4,12 @@ Each gets an id, a bounded body, a readable path, an answer even to a bug, safe 
 Plain ASGI, because ``BaseHTTPMiddleware`` breaks context variables and streaming.
 """
 
+import asyncio
 import re
 import secrets
 import time
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -22,6 +24,9 @@ from domain.errors import BadRequest, BodyTooLarge, NotFound, Refusal
 MAX_BODY_BYTES = 64 * 1024
 MAX_WEBHOOK_BYTES = 256 * 1024
 WEBHOOK_PATH = "/v1/billing/webhooks/"
+# How much of too large a body is read, unheeded, so that its sender gets to read the answer.
+LINGER_BYTES = 16 * 1024 * 1024
+LINGER_SECONDS = 2
 MAX_PATH_CHARACTERS = 1024
 MAX_QUERY_BYTES = 8192
 
@@ -122,10 +127,29 @@ class _Exchange:
 
     async def _respond(self, error: Exception) -> None:
         response = respond(Request(self._scope), self._refused or error)
-        if self._refused is not None:
-            response.headers["Connection"] = "close"  # The rest of the body is not going to be read.
-            self._refused = None
-        await response(self._scope, self._receive, self.send)
+        if self._refused is None:
+            await response(self._scope, self._receive, self.send)
+            return
+        response.headers["Connection"] = "close"  # The rest of the body is not going to be heard.
+        self._refused = None
+        await response(self._scope, self._receive, self._send_and_linger)
+
+    async def _send_and_linger(self, message: Message) -> None:
+        """Send the whole answer, then wait with closing: bytes nobody read would make TCP take it back."""
+        if message["type"] == "http.response.body":
+            await self.send({**message, "more_body": True})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    await self._swallow()
+            message = {"type": "http.response.body"}
+        await self.send(message)
+
+    async def _swallow(self) -> None:
+        swallowed, more = 0, True
+        while more and swallowed < LINGER_BYTES:
+            message = await self._receive()
+            swallowed += len(message.get("body", b""))
+            more = message.get("more_body", False)
 
     def _complete(self, headers: MutableHeaders) -> None:
         headers["X-Request-Id"] = self.request_id

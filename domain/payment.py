@@ -7,9 +7,9 @@ call them, and storage guards its UPDATEs with the same table.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from domain.entitlement import Grant
 from domain.money import Money
@@ -210,20 +210,43 @@ class Channel(StrEnum):
     CLOSE = "close"
 
 
+def _storable(text: str) -> str:
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("NUL and halves of surrogate pairs cannot be stored")
+    return text
+
+
+def _cut(length: int) -> BeforeValidator:
+    """What is only shown may be cut; what is shown must never keep a payment from being settled."""
+    return BeforeValidator(lambda text: text[:length] if isinstance(text, str) else text)
+
+
+def _countable(money: Money) -> Money:
+    if not 0 <= money.amount_minor < 1 << 63:
+        raise ValueError("no book holds an amount like this")
+    return money
+
+
+Id = Annotated[str, StringConstraints(max_length=255), AfterValidator(_storable)]
+
+
 class Observation(Value):
-    """What a provider said, translated and dated: evidence, not yet a fact of ours."""
+    """What a provider said, translated and dated: evidence, not yet a fact of ours.
+
+    Whatever gets here can be written down: what a column could not hold is cut, or refused as unreadable.
+    """
 
     word: Word
-    raw_state: str
+    raw_state: Annotated[str, _cut(255), AfterValidator(_storable)]
     channel: Channel
-    cause_id: str
+    cause_id: Annotated[str, _cut(255)]
     """Names this word for ever: the provider's event id, or what was asked and when."""
-    payment_id: str | None = None
+    payment_id: Id | None = None
     """Our reference, as the provider repeats it."""
-    reference: str | None = None
-    captured: Money | None = None
-    failure_code: str | None = None
-    failure_message: str | None = None
+    reference: Id | None = None
+    captured: Annotated[Money, AfterValidator(_countable)] | None = None
+    failure_code: Annotated[str, _cut(64), AfterValidator(_storable)] | None = None
+    failure_message: Annotated[str, _cut(500), AfterValidator(_storable)] | None = None
     observed_at: datetime
     evidence_sha256: str | None = None
     inbox_id: str | None = None

@@ -78,6 +78,12 @@ def _sign(key: bytes, webhook_id: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
+def check_secret(secret: str) -> str:
+    """``secret`` itself, if webhooks can be verified with it; else ValueError, which does not repeat it."""
+    _key(secret)
+    return secret
+
+
 def _key(secret: str) -> bytes:
     try:
         key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)

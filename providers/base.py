@@ -138,7 +138,7 @@ class Provider(ABC):
             raise ProviderRejected(said)
         try:
             read = json.loads(answer.content[:_ANSWER_LIMIT])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise lost(f"{said}, but not in JSON") from error
         if not isinstance(read, dict):
             raise lost(f"{said}, but not with an object")

@@ -5,15 +5,15 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
 from domain.errors import OutcomeUnknown, ProviderConflict, ProviderNotFound, UnreadableEvent
 from domain.money import Money
 from domain.payment import Channel, Observation, PaymentOrder, Word
-from domain.signatures import verify
+from domain.signatures import check_secret, verify
 from providers import base
 from providers.base import Capability, Checkout, Provider, evidence
 
@@ -29,14 +29,22 @@ _WORDS: Final[Mapping[tuple[str, str], Word]] = {
 }
 
 
+def _verifies(secret: SecretStr) -> SecretStr:
+    check_secret(secret.get_secret_value())
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_verifies)]
+
+
 class Sandbox(Provider):
     name = "sandbox"
     capabilities = frozenset(Capability)
 
     class Secrets(base.Secrets, alias_generator=to_camel):
         api_key: SecretStr = Field(min_length=1)
-        webhook_secret: SecretStr = Field(min_length=24)
-        previous_webhook_secret: SecretStr | None = Field(default=None, min_length=24)
+        webhook_secret: WebhookSecret
+        previous_webhook_secret: WebhookSecret | None = None
 
     _secrets: Secrets
     api_base: ClassVar[str | None] = None
@@ -73,7 +81,7 @@ class Sandbox(Provider):
             session = await self._call("GET", f"/v1/checkout_sessions/{reference}", headers=self._headers())
         except ProviderNotFound:
             return self._absent(reference, now)
-        return _observed(session, Channel.READ, f"read:{reference}:{now.isoformat()}", now)
+        return _observed(session, Channel.READ, f"read:{now.isoformat()}:{reference}", now)
 
     async def close_checkout(self, reference: str, now: datetime) -> Observation:
         try:
@@ -87,7 +95,7 @@ class Sandbox(Provider):
             return await self.read_checkout(reference, now)
         except ProviderNotFound:
             return self._absent(reference, now).model_copy(update={"channel": Channel.CLOSE})
-        return _observed(session, Channel.CLOSE, f"close:{reference}:{now.isoformat()}", now)
+        return _observed(session, Channel.CLOSE, f"close:{now.isoformat()}:{reference}", now)
 
     async def find_checkout(self, payment_id: str, now: datetime) -> Observation:
         found = await self._call(
@@ -96,7 +104,7 @@ class Sandbox(Provider):
         sessions = found.get("data")
         if not sessions:
             return self._absent(None, now)
-        return _observed(sessions[0], Channel.READ, f"find:{payment_id}:{now.isoformat()}", now)
+        return _observed(sessions[0], Channel.READ, f"find:{now.isoformat()}:{payment_id}", now)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Observation]:
         secrets = [self._secrets.webhook_secret, self._secrets.previous_webhook_secret]
@@ -108,7 +116,7 @@ class Sandbox(Provider):
             if session.get("object") != "checkout_session":
                 return []
             said = _observed(session, Channel.WEBHOOK, event_id, now)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise UnreadableEvent("sandbox: an authentic event cannot be read") from error
         return [said.model_copy(update={"evidence_sha256": evidence(body)})]
 
@@ -124,7 +132,7 @@ class Sandbox(Provider):
             word=Word.ABSENT,
             raw_state="not_found",
             channel=Channel.READ,
-            cause_id=f"absent:{reference}:{now.isoformat()}",
+            cause_id=f"absent:{now.isoformat()}:{reference}",
             reference=reference,
             observed_at=now,
         )
@@ -144,7 +152,7 @@ def _observed(session: Mapping[str, Any], channel: Channel, cause: str, now: dat
         )
     return Observation(
         word=word,
-        raw_state=f"{state}/{paid}"[:255],
+        raw_state=f"{state}/{paid}",
         channel=channel,
         cause_id=cause,
         payment_id=session.get("reference"),

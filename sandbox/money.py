@@ -24,7 +24,7 @@ CURRENCIES = frozenset(
     for uses in get_global("territory_currencies").values()
     for code, _since, until, tender in uses
     if tender and until is None
-)
+) | {"SVC", "VED"}  # ISO 4217 counts them as in use, CLDR does not
 
 
 def exponent(currency: str) -> int:

@@ -25,6 +25,7 @@ class Letter(Value):
 
     id: str
     tenant_id: str
+    account_id: str
     payment_id: str | None
     observation: Observation
     attempts: int
@@ -36,7 +37,7 @@ async def receive(
 ) -> Letter | None:
     """Store an event once. None when it has taken effect already: only that swallows a duplicate."""
     letter_id = new_id("inb", now)
-    payment_id = await _known(tx, said)
+    payment_id = await _known(tx, said, account.id)
     await tx.execute(
         upsert(inbox)
         .values(
@@ -62,13 +63,14 @@ async def receive(
     return None if row.state == "PROCESSED" else _letter(row)
 
 
-async def _known(tx: AsyncConnection, said: Observation) -> str | None:
+async def _known(tx: AsyncConnection, said: Observation, account_id: str) -> str | None:
     if said.payment_id is None:
         return None
-    # Row-level security lets an account vouch for its own tenant's payments only.
-    found: str | None = (
-        await tx.execute(select(tables.payments.c.id).where(tables.payments.c.id == said.payment_id))
-    ).scalar()
+    # An account vouches for its own payments only; another tenant's would be out of its sight anyway.
+    query = select(tables.payments.c.id).where(
+        tables.payments.c.id == said.payment_id, tables.payments.c.account_id == account_id
+    )
+    found: str | None = (await tx.execute(query)).scalar()
     return found
 
 
@@ -88,7 +90,7 @@ async def match(tx: AsyncConnection, letter: Letter, now: datetime) -> Payment |
 
     Else it is looked up again later, and after 72 hours it is dead, and an operator's.
     """
-    payment_id = await _known(tx, letter.observation)
+    payment_id = await _known(tx, letter.observation, letter.account_id)
     if payment_id is not None:
         changes: dict[str, Any] = {"state": "RECEIVED", "payment_id": payment_id}
     elif now - letter.received_at > MATCHING_LASTS:
@@ -150,6 +152,7 @@ def _letter(row: Row[Any]) -> Letter:
     return Letter(
         id=row.id,
         tenant_id=row.tenant_id,
+        account_id=row.account_id,
         payment_id=row.payment_id,
         observation=Observation.model_validate(row.observation),
         attempts=row.attempts,

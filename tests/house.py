@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+import os
 import secrets
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -77,6 +79,27 @@ class House:
 
     def pid(self, part: str) -> int:
         return int(Path(self.ready["pidFiles"][part]).read_text().split()[0])
+
+    async def kill(self, part: str) -> None:
+        """kill -9, and wait until its supervisor has started another."""
+        pid = self.pid(part)
+        os.kill(pid, signal.SIGKILL)
+
+        async def replaced() -> bool | None:
+            return None if self.pid(part) == pid else True
+
+        await eventually(replaced)
+
+    async def recovered(self, within: float = 30) -> None:
+        """Wait until payments can be taken and finished."""
+
+        async def serves() -> bool | None:
+            try:
+                return (await self.http.get("/readyz")).is_success or None
+            except httpx.TransportError:
+                return None
+
+        await eventually(serves, within)
 
     def database_url(self, role: str = "paysaga_runtime", database: str = "paysaga") -> str:
         """Where the database is: for the application, the schema's owner or the superuser (postgres)."""
@@ -224,6 +247,10 @@ class Receiver:
     received: list["Delivery"] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     """Statuses to answer with, one after the other; then 200."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """What every answer carries."""
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
+    """While this is cleared, deliveries are taken and not answered."""
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def event(self, type_: str, within: float = 30) -> "Delivery":
@@ -237,8 +264,12 @@ class Receiver:
 
     async def count(self, number: int, within: float = 30) -> list["Delivery"]:
         """All deliveries, once there are this many."""
+        return await self.until(lambda received: len(received) >= number, within)
+
+    async def until(self, enough: Callable[[list["Delivery"]], bool], within: float = 30) -> list["Delivery"]:
+        """All deliveries, once they are enough."""
         async with asyncio.timeout(within), self._arrived:
-            await self._arrived.wait_for(lambda: len(self.received) >= number)
+            await self._arrived.wait_for(lambda: enough(self.received))
             return list(self.received)
 
     async def _answer(self, request: Request) -> Response:
@@ -246,12 +277,14 @@ class Receiver:
         async with self._arrived:
             self.received.append(delivery)
             self._arrived.notify_all()
-        return Response(status_code=self.answers.pop(0) if self.answers else 200)
+        await self.answering.wait()
+        return Response(status_code=self.answers.pop(0) if self.answers else 200, headers=self.headers)
 
     @classmethod
     @asynccontextmanager
     async def listening(cls) -> AsyncIterator[Self]:
         receiver = cls()
+        receiver.answering.set()
         app = Starlette(routes=[Route("/hook", receiver._answer, methods=["POST"])])
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
@@ -263,6 +296,7 @@ class Receiver:
         try:
             yield receiver
         finally:
+            receiver.answering.set()
             server.should_exit = True
             await serving
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import problems
-from api.edge import MAX_BODY_BYTES, MAX_WEBHOOK_BYTES, Edge
+from api.edge import LINGER_BYTES, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES, Edge
 from api.strict import Model, StrictRoute
 from domain.errors import Forbidden
 
@@ -184,10 +184,18 @@ async def test_two_lengths_are_400() -> None:
 
 
 async def test_no_more_is_read_than_the_limit_and_a_false_length_does_not_help() -> None:
-    most = MAX_WEBHOOK_BYTES // 1024
-    assert await call([]) == (413, most + 1)
-    assert await call([(b"content-length", b"10")]) == (413, most + 1)
-    assert await call([(b"content-length", b"%d" % (MAX_WEBHOOK_BYTES + 1))]) == (413, 0)
+    most, unheeded = MAX_WEBHOOK_BYTES // 1024, LINGER_BYTES // 1024
+    assert await call([]) == (413, most + 1 + unheeded)
+    assert await call([(b"content-length", b"10")]) == (413, most + 1 + unheeded)
+    assert await call([(b"content-length", b"%d" % (MAX_WEBHOOK_BYTES + 1))]) == (413, unheeded)
+
+
+@pytest.mark.parametrize("size", [MAX_WEBHOOK_BYTES + 1024, 2 * MAX_WEBHOOK_BYTES, 4 * 1024 * 1024])
+async def test_who_still_sends_when_the_answer_comes_can_read_it(port: int, size: int) -> None:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+        for content in (b"x" * size, chunks(size)):
+            answer = await http.post("/v1/billing/webhooks/x", content=content)
+            assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tests.house import House, Json, Tenant, b64, eventually, refused, sandbox_k
 REGISTER, LOGIN, ME = "/v1/tenants/register", "/v1/tenants/login", "/v1/tenants/me"
 CREDENTIALS, PROVIDERS, SETTINGS = f"{ME}/credentials", f"{ME}/providers", f"{ME}/settings"
 SHOP = {"name": "Paper shop", "contactEmail": "owner@example.com", "sandbox": True}
+SHOP_ORDER = {"userId": "user-123", "amount": 1990000, "currency": "HUF"}
 DAY = 86_400
 
 
@@ -527,46 +528,55 @@ async def test_only_the_operator_suspends_and_resumes(tenant: Tenant, house: Hou
 # --- The trail ------------------------------------------------------------------------------------
 
 
-async def test_every_deed_leaves_a_line_with_who_and_why(tenant: Tenant, house: House) -> None:
+async def trail(tenant: Tenant) -> list[Json]:
+    return await tenant.rows("SELECT * FROM audit_records ORDER BY id")
+
+
+async def test_what_an_owner_does_leaves_a_line_with_who_and_why(tenant: Tenant) -> None:
     mate = (await colleague(tenant, "operator")).registered["credentialId"]
-    account = (await tenant.call("PUT", f"{PROVIDERS}/sandbox", json=await keys(tenant))).json()
-    own = f"{CREDENTIALS}/{mate}"
-    marked = {"X-Request-Id": "the-deed"}
-    deeds: list[tuple[str, str, str]] = [
-        ("POST", f"{own}/rotate", f"credential.rotated {mate}"),
-        ("DELETE", own, f"credential.revoked {mate}"),
-        ("DELETE", f"{PROVIDERS}/sandbox", "provider_account.retired sandbox"),
-        ("PATCH", SETTINGS, f"tenant.settings_changed {tenant.id}"),
-        ("POST", f"/v1/tenants/{tenant.id}/suspend", f"tenant.suspended {tenant.id}"),
-        ("POST", f"/v1/tenants/{tenant.id}/resume", f"tenant.resumed {tenant.id}"),
+    own, sandbox, account = f"{CREDENTIALS}/{mate}", f"{PROVIDERS}/sandbox", await tenant.account()
+    _, login, added, _ = await trail(tenant)
+    assert (login["action"], added["action"], added["resource"]) == ("tenant.login", "credential.added", mate)
+    deeds: list[tuple[str, str, Json, str, str]] = [
+        ("POST", f"{own}/rotate", {}, "credential.rotated", mate),
+        ("DELETE", own, {}, "credential.revoked", mate),
+        ("PUT", sandbox, await keys(tenant), "provider_account.set", account),
+        ("DELETE", sandbox, {}, "provider_account.retired", "sandbox"),
+        ("PATCH", SETTINGS, {}, "tenant.settings_changed", tenant.id),
     ]
-    for method, path, _ in deeds:
-        body: Json | None = {} if method == "PATCH" else None
-        answer = await tenant.call(method, path, json=body, headers=house.admin | marked)
+    for method, path, body, action, resource in deeds:
+        assert (await tenant.call(method, path, json=body, headers={"X-Request-Id": action})).is_success
+        line = (await trail(tenant))[-1]
+        assert (line["action"], line["resource"], line["correlation_id"]) == (action, resource, action)
+        assert line["actor"] == f"owner:owner:{login['resource']}"
+
+
+async def test_what_the_operator_of_the_platform_does_leaves_a_line(tenant: Tenant, house: House) -> None:
+    for deed in ("suspend", "resume"):
+        answer = await house.http.post(f"/v1/tenants/{tenant.id}/{deed}", headers=house.admin)
         assert answer.is_success, answer.text
-    rows = await tenant.rows("SELECT * FROM audit_records ORDER BY id")
-    lines = [f"{row['action']} {row['resource']}" for row in rows]
-    owner = rows[1]["resource"]
-    assert lines == [
-        f"tenant.registered {tenant.id}",
-        f"tenant.login {owner}",
-        f"credential.added {mate}",
-        f"tenant.login {mate}",
-        f"provider_account.set {account['accountId']}",
-        *(line for *_, line in deeds),
-    ]
-    assert {row["correlation_id"] for row in rows[5:]} == {"the-deed"}
-    assert [rows[number]["actor"] for number in (0, 1, -1)] == [
-        "platform",
-        f"owner:owner:{owner}",
-        "platform",
-    ]
+    lines = [line for line in await trail(tenant) if line["actor"] == "platform"]
+    assert [line["action"] for line in lines] == ["tenant.registered", "tenant.suspended", "tenant.resumed"]
+    assert {line["resource"] for line in lines} == {tenant.id}
+
+
+async def test_a_payment_leaves_a_line_with_who_asked_and_who_answered(tenant: Tenant) -> None:
+    operator = await colleague(tenant, "operator")
+    body, headers = SHOP_ORDER, {"Idempotency-Key": "key", "X-Request-Id": "the-order"}
+    payment = (await operator.call("POST", "/v1/payments", json=body, headers=headers)).json()
+    await tenant.pay(payment)
+    await tenant.eventually(payment, "SUCCEEDED")
+    lines = [line for line in await trail(tenant) if line["resource"] == payment["id"]]
+    assert [line["action"] for line in lines] == ["payment.created", "payment.pending", "payment.succeeded"]
+    assert lines[0]["correlation_id"] == "the-order"
+    assert lines[0]["actor"].startswith("operator:the operator:crd_")
+    assert {line["actor"] for line in lines[1:]} == {"provider:sandbox"}
 
 
 async def test_refused_deeds_leave_nothing_behind(tenant: Tenant) -> None:
     reader = await colleague(tenant, "readonly")
-    before = await tenant.rows("SELECT * FROM audit_records")
+    before = await trail(tenant)
     refused(await reader.create(), 403, "forbidden")
     refused(await reader.call("PATCH", SETTINGS, json={}), 403, "forbidden")
     refused(await tenant.create(amount=1), 422, "amount_out_of_range")
-    assert await tenant.rows("SELECT * FROM audit_records") == before
+    assert await trail(tenant) == before

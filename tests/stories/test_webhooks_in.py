@@ -12,10 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
-from house import House, Json, Receiver, Tenant, eventually, refused, sandbox_keys
+
+from tests.house import House, Json, Receiver, Tenant, eventually, refused, sandbox_keys
 
 RECEIVED = b'{"received":true}'
-HOUR = {"expiresInSeconds": 3600}
+HOUR: Json = {"expiresInSeconds": 3600}
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ async def test_one_right_signature_among_others_is_enough(tenant: Tenant, compan
         assert (await company.post(body, webhook_signature=others)).status_code == 200
 
 
-async def test_an_address_nobody_has_is_not_found(tenant: Tenant, company: Company, house: House) -> None:
+async def test_an_address_nobody_has_is_not_found(tenant: Tenant, company: Company) -> None:
     body = told(await tenant.open(**HOUR))
     paths = [
         "sandbox/acc_" + "0" * 26,
@@ -257,7 +258,9 @@ UNREADABLE: dict[str, bytes] = {
     "a reference that is a number": about(reference=12),
     "a reference with half a surrogate": about(reference="\ud800"),
     "a reference with NUL": about(reference="pay_\0"),
+    "a reference of a thousand characters": about(reference="p" * 1000),
     "an id with NUL": about(id="cs_\0"),
+    "an id of a thousand characters": about(id="c" * 1000),
     "a status with NUL": about(status="com\0plete"),
     "an error that is a word": about(last_error="canary"),
     "an error with NUL": about(last_error={"code": "card_declined\0"}),
