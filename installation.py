@@ -38,12 +38,14 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
         async with (
             httpx.AsyncClient(trust_env=False, limits=limits, timeout=patience) as http,
             guarded_client(development=settings.development) as guarded_http,
+            guarded_client(development=settings.development) as courier_http,
         ):
             yield World(
                 database=database,
                 vault=Vault(key_bytes(settings.vault_keys)),
                 http=http,
                 guarded_http=guarded_http,
+                courier_http=courier_http,
                 api_bases=settings.api_bases,
                 clock=partial(datetime.now, UTC),
                 time_scale=settings.time_scale,

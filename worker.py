@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 import sys
+import traceback
 from datetime import timedelta
 from typing import Any, Final
 
 import structlog
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, FailureError
 from temporalio.service import RPCError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor, Worker
 
@@ -57,7 +58,16 @@ class _Failures(ActivityInboundInterceptor):
                 category=ApplicationErrorCategory.BENIGN
                 if isinstance(refusal, NotYet)
                 else ApplicationErrorCategory.UNSPECIFIED,
-            ) from refusal
+                # Its causes would outgrow what Temporal keeps, and operators would see nothing at all.
+            ) from None
+        except FailureError:
+            raise
+        except Exception as bug:  # noqa: BLE001 - to be rendered, and raised again
+            # Its text may hold a customer's data, and Temporal would keep it: the place must do.
+            frames = traceback.extract_tb(bug.__traceback__)[-8:]
+            where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+            log.error("step_failed", error=type(bug).__name__, where=where)  # noqa: TRY400
+            raise ApplicationError(f"{type(bug).__name__} in {where[-1]}", type=type(bug).__name__) from None
 
 
 def build(temporal: Client, world: World) -> list[Worker]:

@@ -14,9 +14,10 @@ from temporalio import activity
 
 from activities.outbound import read_capped
 from activities.world import World
+from domain.errors import Refusal
 from domain.events import backoff, envelope
 from domain.signatures import sign
-from domain.values import Value
+from domain.values import Message
 from storage import events
 
 _AT_A_TIME: Final = 4
@@ -25,7 +26,7 @@ _PATIENCE_SECONDS: Final = 15
 _ANSWER_LIMIT: Final = 16 * 1024
 
 
-class Round(Value):
+class Round(Message):
     """Whose post is carried where."""
 
     tenant_id: str
@@ -99,12 +100,12 @@ class CourierActivities:
         try:
             async with (
                 asyncio.timeout(_PATIENCE_SECONDS),
-                self._world.guarded_http.stream("POST", url, headers=headers, content=body) as answer,
+                self._world.courier_http.stream("POST", url, headers=headers, content=body) as answer,
             ):
                 await read_capped(answer, _ANSWER_LIMIT)
         except TimeoutError:
             return None, f"no answer within {_PATIENCE_SECONDS} s", None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, Refusal, OSError) as error:
             return None, type(error).__name__, None
         asked = answer.headers.get("retry-after", "")
         wanted = (

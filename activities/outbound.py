@@ -19,7 +19,9 @@ from domain.errors import ValidationFailed
 
 MAX_ANSWER_BYTES = 16 * 1024
 _CONNECT_SECONDS = 10.0
-_LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=5.0)
+# A courier holds as many connections as its activity slots allow; a cap here would only make others wait.
+_POOL_SECONDS = 5.0
+_LIMITS = httpx.Limits(max_connections=1_000, max_keepalive_connections=20, keepalive_expiry=5.0)
 
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
@@ -108,7 +110,7 @@ def guarded_client(*, development: bool, backend: GuardedBackend | None = None) 
         transport=_GuardedTransport(backend or GuardedBackend(development=development)),
         follow_redirects=False,
         trust_env=False,
-        timeout=httpx.Timeout(15.0, connect=_CONNECT_SECONDS),
+        timeout=httpx.Timeout(15.0, connect=_CONNECT_SECONDS, pool=_POOL_SECONDS),
         # An answer is read as it comes, so a small one that unpacks to gigabytes is of no use.
         headers={"User-Agent": "Paysaga-Webhooks/1", "Accept-Encoding": "identity"},
     )

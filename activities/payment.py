@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.world import World
-from domain.errors import NotYet, ProviderError, ProviderRejected
+from domain.errors import CameTooLate, NotYet, ProviderRejected, Refusal
 from domain.events import EVENT_OF_STATUS, Announcement
 from domain.payment import (
     ECHO,
+    FOR_A_PERSON,
     TOO_EARLY,
     Channel,
     Observation,
@@ -28,8 +29,8 @@ from domain.payment import (
     Word,
     decide,
 )
-from domain.values import Value
-from providers.base import Provider
+from domain.values import Message
+from providers.base import Checkout, Provider
 from storage import entitlements, events, inbox, payments
 
 # While the payer pays and no webhook comes, ask this long after the checkout was opened; then hourly.
@@ -44,11 +45,9 @@ RESOLVING: Final = (
     timedelta(hours=6),
 )
 _SETTLING: Final = frozenset({Word.PAID, Word.FAILED, Word.EXPIRED, Word.CANCELLED})
-# That there is no checkout settles something only when we want there to be none.
-_SETTLING_WHEN_CLOSING: Final = _SETTLING | {Word.ABSENT}
 
 
-class Inquiry(Value):
+class Inquiry(Message):
     """What is asked about a payment, once or again and again until the answer settles something."""
 
     ref: PaymentRef
@@ -68,16 +67,18 @@ class PaymentActivities:
 
         A definite "no" fails the payment; any other trouble is raised, for the step to be tried again.
         """
-        world = self._world
-        async with world.database.tenant(ref.tenant_id) as tx:
-            payment = await payments.get(tx, ref.payment_id)
-            if payment.status is not PaymentStatus.CREATED:
-                return payment.progress
-            _, provider = await world.provider(tx, payment.account_id)
+        world, first = self._world, True
         try:
-            checkout = await provider.open_checkout(payment.order)
+            async with world.database.tenant(ref.tenant_id) as tx:
+                payment, first = await payments.calling(tx, ref.payment_id)
+                if payment.status is not PaymentStatus.CREATED:
+                    return payment.progress
+                _, provider = await world.provider(tx, payment.account_id)
+            checkout = await self._open_in_time(provider, payment)
         except ProviderRejected as refusal:
-            return await self.settle(Report(ref=ref, said=_refused(refusal, world.clock())))
+            # A "no" to this call says nothing of an earlier one whose answer was lost.
+            said = _refused(refusal, world.clock(), Word.FAILED if first else Word.UNCLEAR)
+            return await self.settle(Report(ref=ref, said=said))
         now = world.clock()
         async with world.database.tenant(ref.tenant_id) as tx:
             moved = await payments.opened(tx, ref.payment_id, checkout.reference, checkout.url, now)
@@ -92,6 +93,11 @@ class PaymentActivities:
             endpoints = await payments.record_change(tx, moved, cause)
         await world.wake(ref.tenant_id, endpoints)
         return moved.progress
+
+    async def _open_in_time(self, provider: Provider, payment: Payment) -> Checkout:
+        if self._world.clock() >= payment.order.expires_at:
+            raise CameTooLate
+        return await provider.open_checkout(payment.order)
 
     @activity.defn
     async def close_checkout(self, inquiry: Inquiry) -> Progress:
@@ -113,9 +119,12 @@ class PaymentActivities:
             raise NotYet("It is too early to ask.", retry_after=pause)
         try:
             said = await self._look(inquiry)
-        except ProviderError as error:
+        except Refusal as error:
+            # Nothing that stands in the way of an answer may end the question.
             raise NotYet(f"No answer: {error}", retry_after=pause) from error
-        if said.word not in (_SETTLING_WHEN_CLOSING if inquiry.closing else _SETTLING):
+        # That there is none settles something when we want there to be none, and never knew of any.
+        never_was = said.word is Word.ABSENT and inquiry.closing and said.reference is None
+        if said.word not in _SETTLING and not never_was:
             raise NotYet(f"The provider says: {said.raw_state}.", retry_after=pause)
         return await self.settle(Report(ref=inquiry.ref, said=said, intent=inquiry.intent))
 
@@ -128,7 +137,7 @@ class PaymentActivities:
         now = world.clock()
         async with world.database.tenant(ref.tenant_id) as tx:
             payment = await payments.get(tx, ref.payment_id, lock=True)
-            verdict = decide(ref, payment.status, said, report.intent)
+            verdict = decide(ref, payment.status, said, report.intent, payment.provider_reference)
             moved = await payments.move(tx, ref.payment_id, verdict, said, now)
             await _file(tx, said, verdict, now)
             cause = _cause(ref, said, verdict, now)
@@ -171,9 +180,9 @@ def _pause(schedule: Sequence[timedelta], attempt: int) -> timedelta:
     return timedelta(days=1) if schedule is RESOLVING else timedelta(hours=1)
 
 
-def _refused(refusal: ProviderRejected, now: datetime) -> Observation:
+def _refused(refusal: ProviderRejected, now: datetime, word: Word) -> Observation:
     return Observation(
-        word=Word.FAILED,
+        word=word,
         raw_state=type(refusal).__name__,
         channel=Channel.CREATE,
         cause_id="refused",
@@ -221,7 +230,7 @@ async def _book(
 async def _file(tx: AsyncConnection, said: Observation, verdict: Verdict, now: datetime) -> None:
     if said.inbox_id is None or verdict.note == TOO_EARLY:
         return
-    if verdict.note == "late_money":
+    if verdict.note in FOR_A_PERSON:
         await inbox.quarantine(tx, said.inbox_id, verdict.note)
     else:
         await inbox.processed(tx, said.inbox_id, verdict.note, now)

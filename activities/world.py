@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import httpx
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import ProviderRejected
@@ -25,7 +26,9 @@ class World:
     http: httpx.AsyncClient
     """To payment providers. Its own retries are off; retrying is Temporal's business."""
     guarded_http: httpx.AsyncClient
-    """To addresses that tenants named: it reaches public ones only, and follows no redirects."""
+    """To providers at addresses that tenants named: it reaches public ones only, and follows no redirects."""
+    courier_http: httpx.AsyncClient
+    """The same, to tenants' endpoints. Apart, so that slow ones take no connection from a payment."""
     api_bases: Mapping[str, str]
     """Where providers are, by name, for accounts that do not say so themselves."""
     clock: Callable[[], datetime]
@@ -42,13 +45,17 @@ class World:
     ) -> tuple[ProviderAccount, Provider]:
         """An account and an adapter holding its secrets, for use here and now.
 
-        Raises ``NotFound`` for an unknown account, or one of another provider than ``name``.
+        Raises ``NotFound`` for an unknown account, or one of another provider than ``name``, and
+        ``ProviderRejected`` when its settings cannot be used.
         """
         account, secrets = await accounts.unlock(tx, self.vault, account_id, name)
         adapter = PROVIDERS[account.provider]
-        if account.api_base is not None:
-            return account, adapter(self.guarded_http, account.api_base, secrets)
-        base = self.api_bases.get(account.provider) or adapter.api_base
+        base = account.api_base or self.api_bases.get(account.provider) or adapter.api_base
         if base is None:
             raise ProviderRejected(f"{account.provider} has no address in this installation")
-        return account, adapter(self.http, base, secrets)
+        http = self.http if account.api_base is None else self.guarded_http
+        try:
+            return account, adapter(http, base, secrets)
+        except ValidationError:
+            # Its text, and its cause's, would show the secrets.
+            raise ProviderRejected("The account's credentials cannot be used.") from None

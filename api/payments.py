@@ -77,8 +77,13 @@ class NewPayment(Model):
 
     @property
     def digest(self) -> str:
-        """Of what was meant, whatever the order of the members or the white space between them."""
-        return sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        """Of what was meant, whatever the order of the members or the white space between them.
+
+        What is not said does not count: a member that a later version knows changes no old digest.
+        """
+        return sha256(
+            json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()
+        ).hexdigest()
 
 
 class PaymentAnswer(Answer):
@@ -265,14 +270,14 @@ async def _opened(here: House, payment: Payment) -> Payment:
 
 
 def _tell_why_not(payment: Payment, about: Exchange) -> None:
-    if payment.status is PaymentStatus.FAILED:
+    if payment.status not in OPEN:
+        why = payment.failure_message or f"it is {payment.status}."
         raise ProviderRejected(
-            f"The payment has failed: {payment.failure_message} Its key is spent; a new one may try again.",
+            f"The payment never got a checkout: {why} Its key is spent; a new one may try again.",
             paymentId=payment.id,
         )
-    if payment.status in OPEN:
-        about.status(202)
-        about.headers["Location"] = f"/v1/payments/{payment.id}"
+    about.status(202)
+    about.headers["Location"] = f"/v1/payments/{payment.id}"
 
 
 @router.get("/{payment_id}")

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from domain.entitlement import Grant
 from domain.money import Money
-from domain.values import Value
+from domain.values import Message, Value
 
 
 class PaymentStatus(StrEnum):
@@ -159,7 +159,7 @@ class Payment(Value):
         )
 
 
-class PaymentRef(Value):
+class PaymentRef(Message):
     """What a payment's workflow is told: ids, the amount and the deadline; nothing personal."""
 
     tenant_id: str
@@ -171,7 +171,7 @@ class PaymentRef(Value):
     correlation_id: str | None = None
 
 
-class Progress(Value):
+class Progress(Message):
     """How far a payment has come: the part of its row that a workflow works with."""
 
     status: PaymentStatus
@@ -230,7 +230,7 @@ def _countable(money: Money) -> Money:
 Id = Annotated[str, StringConstraints(max_length=255), AfterValidator(_storable)]
 
 
-class Observation(Value):
+class Observation(Message):
     """What a provider said, translated and dated: evidence, not yet a fact of ours.
 
     Whatever gets here can be written down: what a column could not hold is cut, or refused as unreadable.
@@ -252,6 +252,11 @@ class Observation(Value):
     inbox_id: str | None = None
 
 
+LATE_MONEY: Final = "late_money"
+OTHER_MONEY: Final = "other_money"
+OTHER_CHECKOUT: Final = "other_checkout"
+FOR_A_PERSON: Final = frozenset({LATE_MONEY, OTHER_MONEY, OTHER_CHECKOUT})
+"""Authentic words that no rule of ours settles: money where none was due, or a checkout that is not ours."""
 ECHO: Final = "echo"
 """An ended payment was told what it knows already."""
 TOO_EARLY: Final = "too_early"
@@ -274,16 +279,22 @@ _ANSWERS_TO_CREATE: Final = frozenset({Word.FAILED, Word.UNCLEAR})
 
 
 def decide(
-    ref: PaymentRef, status: PaymentStatus, said: Observation, intent: PaymentStatus = S.EXPIRED
+    ref: PaymentRef,
+    status: PaymentStatus,
+    said: Observation,
+    intent: PaymentStatus = S.EXPIRED,
+    reference: str | None = None,
 ) -> Verdict:
-    """What a provider's word makes of a payment that stands at ``status``.
+    """What a provider's word makes of a payment that stands at ``status``, with the checkout ``reference``.
 
     ``intent`` is what we wanted when we asked the provider to close the checkout: a closed session is
     CANCELLED if the tenant asked for it and EXPIRED if time ran out. Ended payments never move here:
     a terminal status does not regress, and late money is decided by its own policy.
     """
+    if None not in {reference, said.reference} and reference != said.reference:
+        return Verdict(note=OTHER_CHECKOUT)
     if status in ENDED:
-        return _after_the_end(status, said)
+        return _after_the_end(ref, status, said)
     if status is S.REVIEW:
         return Verdict(note="waiting_for_review")
     if status is S.CREATED and not (said.channel is Channel.CREATE and said.word in _ANSWERS_TO_CREATE):
@@ -295,15 +306,15 @@ def _while_open(ref: PaymentRef, status: PaymentStatus, said: Observation, inten
     if said.word is Word.PAID:
         return _paid(ref, said)
     if said.word in _FINAL_WORDS:
-        asked_for = said.channel is Channel.CLOSE and said.word is Word.EXPIRED
         return Verdict(
-            to=intent if asked_for else _FINAL_WORDS[said.word],
+            # A checkout that was closed has expired for the provider, however we came to want that.
+            to=intent if said.word is Word.EXPIRED else _FINAL_WORDS[said.word],
             note=said.word,
             failure_code=said.failure_code,
             failure_message=said.failure_message,
         )
     if said.word is Word.ABSENT:
-        return _absent(status, said, intent)
+        return _absent(status, said)
     if said.word in _STILL_OPEN:
         # It can be paid: whatever we did not know about it, that much we know now.
         return Verdict(to=S.PROVIDER_PENDING if status is S.UNKNOWN else None, note=said.word)
@@ -323,7 +334,7 @@ def _paid(ref: PaymentRef, said: Observation) -> Verdict:
     )
 
 
-def _absent(status: PaymentStatus, said: Observation, intent: PaymentStatus) -> Verdict:
+def _absent(status: PaymentStatus, said: Observation) -> Verdict:
     if status is S.UNKNOWN and said.reference is None:
         # It never came to be, and we have stopped asking for it.
         return Verdict(
@@ -332,15 +343,16 @@ def _absent(status: PaymentStatus, said: Observation, intent: PaymentStatus) -> 
             failure_code="provider_unavailable",
             failure_message="The provider could not be reached in time.",
         )
-    if said.channel is Channel.CLOSE:
-        return Verdict(to=intent, note="absent")
-    # A read may lag behind a create; only an attempt to close settles it.
-    return Verdict(note="absent")
+    # We hold its name: that nobody over there knows it contradicts us, and proves nothing.
+    had_to_know = said.channel is Channel.CLOSE and status is not S.UNKNOWN
+    return Verdict(to=S.UNKNOWN if had_to_know else None, note="absent")
 
 
-def _after_the_end(status: PaymentStatus, said: Observation) -> Verdict:
+def _after_the_end(ref: PaymentRef, status: PaymentStatus, said: Observation) -> Verdict:
     if said.word is Word.PAID:
-        return Verdict(note=ECHO if status is S.SUCCEEDED else "late_money")
+        if status is not S.SUCCEEDED:
+            return Verdict(note=LATE_MONEY)
+        return Verdict(note=ECHO if said.captured == ref.money else OTHER_MONEY)
     told = _FINAL_WORDS.get(said.word, status)
     # The provider calls a checkout expired that we had closed for a tenant who cancelled: no contradiction.
     if told is status or {told, status} == {S.EXPIRED, S.CANCELLED}:
@@ -348,7 +360,7 @@ def _after_the_end(status: PaymentStatus, said: Observation) -> Verdict:
     return Verdict(note="contradicted")
 
 
-class Report(Value):
+class Report(Message):
     """A provider's word on its way to the books."""
 
     ref: PaymentRef

@@ -13,6 +13,15 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Message(Value):
+    """A value that travels between processes, which may be of different versions during a deploy.
+
+    Fields are only ever added, as optional ones; whoever does not know one yet passes it over.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
 # Crockford's alphabet sorts like the numbers it writes; lower case keeps ids pleasant in URLs.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 

@@ -18,13 +18,13 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 
 from domain.errors import (
-    CurrencyUnsupported,
     OutcomeUnknown,
     ProviderAuthFailed,
     ProviderConflict,
     ProviderNotFound,
     ProviderRejected,
     ProviderUnavailable,
+    ValidationFailed,
 )
 from domain.payment import Observation, PaymentOrder
 from domain.values import Value
@@ -56,7 +56,7 @@ class Checkout(Value):
 class Secrets(BaseModel):
     """What opens an account. Subclasses name the fields; wire names are camelCase."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class Provider(ABC):
@@ -108,12 +108,15 @@ class Provider(ABC):
         lost = ProviderUnavailable if method == "GET" else OutcomeUnknown
         try:
             async with asyncio.timeout(DEADLINE.total_seconds()):
-                answer = await self._http.request(
+                request = self._http.build_request(
                     method,
                     self._base + path,
-                    headers=headers,
+                    # What unpacks to gigabytes must not reach us, whoever answers.
+                    headers={**headers, "Accept-Encoding": "identity"},
                     content=None if payload is None else json.dumps(payload),
                 )
+                answer = await self._http.send(request, stream=True)
+                body = await _read(answer)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise ProviderUnavailable(f"{self.name} cannot be reached") from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
@@ -121,31 +124,34 @@ class Provider(ABC):
             raise ProviderRejected(f"{self.name}: the account's settings make no valid request") from error
         except (httpx.TransportError, TimeoutError) as error:
             raise lost(f"{self.name} did not answer in time") from error
-        return self._sorted(answer, lost)
+        except ValidationFailed as error:
+            # The guard of outbound addresses: nothing was connected to.
+            raise ProviderUnavailable(f"{self.name} has an address we do not call") from error
+        return self._sorted(answer.status_code, answer.headers, body, lost)
 
     def _sorted(
-        self, answer: httpx.Response, lost: type[ProviderUnavailable | OutcomeUnknown]
+        self,
+        status: int,
+        headers: httpx.Headers,
+        body: bytes | None,
+        lost: type[ProviderUnavailable | OutcomeUnknown],
     ) -> Mapping[str, Any]:
-        status = answer.status_code
         said = f"{self.name} answered {status}"
-        if status == httpx.codes.TOO_MANY_REQUESTS:
-            raise ProviderUnavailable(said, retry_after=_seconds(answer.headers.get("retry-after")))
-        if status >= 500:
+        if status in _NOT_NOW:
+            raise ProviderUnavailable(said, retry_after=_seconds(headers.get("retry-after")))
+        if status >= 500 or status == httpx.codes.REQUEST_TIMEOUT:
             raise lost(said)
         if status in _REFUSALS:
             raise _REFUSALS[status](said)
         if status >= 300:
             raise ProviderRejected(said)
         try:
-            read = json.loads(answer.content[:_ANSWER_LIMIT])
+            read = None if body is None else json.loads(body)
         except (ValueError, RecursionError) as error:
             raise lost(f"{said}, but not in JSON") from error
         if not isinstance(read, dict):
             raise lost(f"{said}, but not with an object")
         return read
-
-    def _unsupported(self, currency: str) -> CurrencyUnsupported:
-        return CurrencyUnsupported(errors=(("/currency", f"{self.name} does not take {currency}"),))
 
 
 _REFUSALS: Final[Mapping[int, type[ProviderRejected]]] = {
@@ -154,6 +160,23 @@ _REFUSALS: Final[Mapping[int, type[ProviderRejected]]] = {
     404: ProviderNotFound,
     409: ProviderConflict,
 }
+
+
+# Refused before anything happened: too many calls, or too early.
+_NOT_NOW: Final = frozenset({425, 429})
+
+
+async def _read(answer: httpx.Response) -> bytes | None:
+    """The answer's body as it was sent; None when it is packed, or larger than any we expect."""
+    try:
+        body = b""
+        async for piece in answer.aiter_raw():
+            body += piece
+            if len(body) > _ANSWER_LIMIT:
+                return None
+        return None if answer.headers.get("content-encoding", "identity") != "identity" else body
+    finally:
+        await answer.aclose()
 
 
 def _seconds(header: str | None) -> int | None:

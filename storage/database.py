@@ -28,6 +28,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=5,
+            # A failing statement must not carry its customer's data into logs and workflow histories.
+            hide_parameters=True,
             connect_args={"timeout": 5, "server_settings": _SERVER_SETTINGS},
         )
 

@@ -38,6 +38,7 @@ async def receive(
     """Store an event once. None when it has taken effect already: only that swallows a duplicate."""
     letter_id = new_id("inb", now)
     payment_id = await _known(tx, said, account.id)
+    state = "RECEIVED" if payment_id else "UNMATCHED"
     await tx.execute(
         upsert(inbox)
         .values(
@@ -47,13 +48,18 @@ async def receive(
             provider=account.provider,
             event_id=said.cause_id,
             payment_id=payment_id,
-            state="RECEIVED" if payment_id else "UNMATCHED",
+            state=state,
             body=body,
             observation=said.model_copy(update={"inbox_id": letter_id}).model_dump(mode="json"),
             received_at=now,
             due_at=now + _FIRST_RETRY,
         )
-        .on_conflict_do_nothing(index_elements=["account_id", "event_id"])
+        .on_conflict_do_update(
+            index_elements=["account_id", "event_id"],
+            # Said again before it took effect: it is heard again, whatever had become of it.
+            set_={"state": state, "payment_id": payment_id, "due_at": now + _FIRST_RETRY},
+            where=inbox.c.state != "PROCESSED",
+        )
     )
     row = (
         await tx.execute(
@@ -117,7 +123,7 @@ def _later(letter: Letter, now: datetime) -> dict[str, Any]:
 
 async def is_echo(tx: AsyncConnection, letter: Letter, payment: Payment, now: datetime) -> bool:
     """Whether the letter tells an ended payment nothing new. If so it has taken all the effect it can."""
-    verdict = decide(payment.ref, payment.status, letter.observation)
+    verdict = decide(payment.ref, payment.status, letter.observation, reference=payment.provider_reference)
     if verdict.note != ECHO:
         return False
     await processed(tx, letter.id, verdict.note, now)

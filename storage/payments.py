@@ -5,7 +5,7 @@ from datetime import datetime
 from operator import eq, ge, le
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select, tuple_, update
+from sqlalchemy import Row, Select, and_, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -97,10 +97,28 @@ async def get(tx: AsyncConnection, payment_id: str, *, lock: bool = False) -> Pa
     ``lock`` keeps everybody else from changing it until the transaction ends.
     """
     query = select(payments).where(payments.c.id == payment_id)
-    row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
+    row = (await tx.execute(query.with_for_update(key_share=True) if lock else query)).one_or_none()
     if row is None:
         raise NotFound
     return _payment(row)
+
+
+async def calling(tx: AsyncConnection, payment_id: str) -> tuple[Payment, bool]:
+    """Note that the provider is about to be asked for a checkout, and whether that is for the first time.
+
+    A payment that is no longer CREATED is only read.
+    """
+    row = (
+        await tx.execute(
+            update(payments)
+            .where(payments.c.id == payment_id, payments.c.status == PaymentStatus.CREATED)
+            .values(calls=payments.c.calls + 1)
+            .returning(payments)
+        )
+    ).one_or_none()
+    if row is None:
+        return await get(tx, payment_id), False
+    return _payment(row), row.calls == 1
 
 
 async def opened(
@@ -285,11 +303,22 @@ def _narrowed(query: Select[Any], wanted: PaymentFilter) -> Select[Any]:
     return query.where(*(holds(column, value) for column, holds, value in asked if value is not None))
 
 
-async def unstarted(tx: AsyncConnection, before: datetime, limit: int) -> list[PaymentRef]:
-    """Orders older than this that no workflow has taken further; needs a system transaction."""
+async def neglected(
+    tx: AsyncConnection, created_before: datetime, expired_before: datetime, known: Sequence[str], limit: int
+) -> list[PaymentRef]:
+    """Payments whose workflow may be missing: orders nobody opened, and open ones whose time is long up.
+
+    Those ``known`` to be looked after are left out. Needs a system transaction.
+    """
     rows = await tx.execute(
         select(payments)
-        .where(payments.c.status == PaymentStatus.CREATED, payments.c.created_at < before)
+        .where(
+            or_(
+                and_(payments.c.status == PaymentStatus.CREATED, payments.c.created_at < created_before),
+                and_(payments.c.status.in_(OPEN), payments.c.expires_at < expired_before),
+            ),
+            payments.c.id.not_in(known),
+        )
         .order_by(payments.c.created_at)
         .limit(limit)
     )

@@ -121,6 +121,7 @@ payments = Table(
     Column("metadata", JSONB, nullable=False),
     Column("sandbox", Boolean, nullable=False),
     Column("status", String(24), nullable=False),
+    Column("calls", Integer, nullable=False, server_default=text("0")),
     Column("provider_reference", String(255)),
     Column("checkout_url", Text),
     Column("opened_at", Moment),

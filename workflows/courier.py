@@ -29,13 +29,15 @@ class CourierWorkflow:
                 errand,
                 **policies.step(policies.CARRY, errand.tenant_id, 4, "carry what is due"),
             )
+            if workflow.info().is_continue_as_new_suggested():
+                # The new run begins by carrying, so a wake-up is not lost with this one.
+                workflow.continue_as_new(errand)
             if self._woken:
                 continue
             if next_due is None:
                 return
-            if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(errand)
-            await self._sleep(max((next_due - workflow.now()).total_seconds(), 0.001))
+            # A second at least: our clock and Temporal's may differ by less than that, and must not spin.
+            await self._sleep(max((next_due - workflow.now()).total_seconds(), 1))
 
     async def _sleep(self, seconds: float) -> None:
         try:

@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
         PaymentStatus,
         Progress,
         Report,
+        Verdict,
         Word,
         decide,
     )
@@ -124,6 +125,9 @@ class PaymentWorkflow:
     async def _close(self) -> Progress:
         """Silence is not failure: the webhook may be lost. Close, and believe the answer."""
         self._closing = True
+        if self._cancelling:
+            # It would take a closed checkout for one that expired by itself.
+            self._stop_asking()
         try:
             progress = await do(
                 Step.close_checkout,
@@ -132,11 +136,15 @@ class PaymentWorkflow:
             )
         except ActivityError:
             progress = await self._settle(self._silence(Channel.CLOSE))
-        if progress.status in OPEN and self._question is not None:
+        if progress.status in OPEN:
             # From now on the question is another one.
+            self._stop_asking()
+        return progress
+
+    def _stop_asking(self) -> None:
+        if self._question is not None:
             self._question.cancel()
             self._question = None
-        return progress
 
     async def _settle(self, said: Observation) -> Progress:
         return await do(
@@ -152,7 +160,7 @@ class PaymentWorkflow:
                 await workflow.wait_condition(lambda: bool(self._reports) or workflow.all_handlers_finished())
                 continue
             said = self._reports.popleft()
-            if decide(self._ref, self._progress.status, said).note != ECHO:
+            if self._verdict(said).note != ECHO:
                 self._now_at(await self._settle(said))
 
     def _now_at(self, progress: Progress) -> None:
@@ -173,6 +181,9 @@ class PaymentWorkflow:
     @property
     def _intent(self) -> PaymentStatus:
         return S.CANCELLED if self._cancelling else S.EXPIRED
+
+    def _verdict(self, said: Observation) -> Verdict:
+        return decide(self._ref, self._progress.status, said, self._intent, self._progress.provider_reference)
 
     def _inquiry(self) -> Inquiry:
         return Inquiry(

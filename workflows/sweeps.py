@@ -25,11 +25,14 @@ _BATCH: Final = 200
 _UNSTARTED_AFTER: Final = timedelta(seconds=3)
 # Its workflow may insist on a provider that is away; no need to start it anew with every round.
 _SEEN_FOR: Final = timedelta(minutes=1)
+# An open payment whose time was up this long ago: its workflow insists on an answer, or is gone.
+_FORGOTTEN_AFTER: Final = timedelta(minutes=2)
+_SEEN_LONG_FOR: Final = timedelta(minutes=10)
 _AWAY: Final = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 )
 # A courier wakes itself for what is due; this much later it must have been lost.
-_OVERDUE_AFTER: Final = timedelta(seconds=30)
+_OVERDUE_AFTER: Final = timedelta(seconds=5)
 
 
 class Sweeps:
@@ -38,7 +41,8 @@ class Sweeps:
     def __init__(self, world: World, temporal: Client) -> None:
         self._world = world
         self._temporal = temporal
-        self._started: dict[str, datetime] = {}
+        # Whom we have looked after, and until when that is enough.
+        self._seen: dict[str, datetime] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -62,16 +66,16 @@ class Sweeps:
             await asyncio.sleep(_ROUND.total_seconds())
 
     async def start_orders(self) -> None:
-        """Give every accepted order its workflow."""
+        """Give every accepted order its workflow, and every open payment one that went missing."""
         now = self._world.clock()
-        self._started = {key: at for key, at in self._started.items() if now - at < _SEEN_FOR}
+        self._seen = {key: until for key, until in self._seen.items() if until > now}
+        late = now - self._world.scaled(_FORGOTTEN_AFTER)
         async with self._world.database.system() as tx:
-            refs = await payments.unstarted(tx, now - _UNSTARTED_AFTER, _BATCH)
+            refs = await payments.neglected(tx, now - _UNSTARTED_AFTER, late, list(self._seen), _BATCH)
         for ref in refs:
-            if ref.payment_id not in self._started:
-                async with _alone(ref.payment_id):
-                    await messages.start_payment(self._temporal, ref)
-                self._started[ref.payment_id] = now
+            async with _alone(ref.payment_id):
+                await messages.start_payment(self._temporal, ref)
+                self._seen[ref.payment_id] = now + (_SEEN_FOR if ref.expires_at > now else _SEEN_LONG_FOR)
 
     async def drain_inbox(self) -> None:
         """Pass on every provider event that has not taken effect."""
@@ -87,7 +91,13 @@ class Sweeps:
             payment = await inbox.match(tx, letter, now)
             if payment is None or await inbox.is_echo(tx, letter, payment, now):
                 return
-        await messages.report(self._temporal, payment, letter.observation)
+        try:
+            await messages.report(self._temporal, payment, letter.observation)
+        except RPCError as error:
+            if error.status in _AWAY:
+                raise
+            log.error("report_refused", inbox_id=letter.id, status=error.status)  # noqa: TRY400
+        # Even one that Temporal did not want goes to the end of the line.
         async with self._world.database.tenant(letter.tenant_id) as tx:
             await inbox.passed_on(tx, letter, now)
 
@@ -96,8 +106,10 @@ class Sweeps:
         async with self._world.database.system() as tx:
             late = await events.overdue(tx, self._world.clock() - _OVERDUE_AFTER, _BATCH)
         for tenant_id, endpoint_id in late:
-            async with _alone(endpoint_id):
-                await messages.wake(self._temporal, tenant_id, [endpoint_id])
+            if endpoint_id not in self._seen:
+                async with _alone(endpoint_id):
+                    await messages.wake(self._temporal, tenant_id, [endpoint_id])
+                    self._seen[endpoint_id] = self._world.clock() + _SEEN_FOR
 
 
 @asynccontextmanager

@@ -83,7 +83,8 @@ async def test_the_sequence_has_no_gaps_however_many_payments_there_are_at_once(
     tenant: Tenant, receiver: Receiver
 ) -> None:
     async def shop() -> None:
-        await tenant.pay(await tenant.open(expiresInSeconds=3600))
+        ordered = (await tenant.create(expiresInSeconds=86_400)).json()
+        await tenant.pay(await tenant.eventually(ordered, "PROVIDER_PENDING"))
 
     await asyncio.gather(*(shop() for _ in range(20)))
     told = [verified(tenant, delivery) for delivery in await receiver.count(60)]

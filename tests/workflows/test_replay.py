@@ -53,6 +53,7 @@ async def heard(tenant: Tenant, payment: Json, type_: str) -> bool | None:
 
 async def expiry(tenant: Tenant) -> Json:
     await without_webhooks(tenant)
+    await without_answers(tenant)
     return await tenant.open(expiresInSeconds=60)
 
 
@@ -71,6 +72,7 @@ async def lost_webhook(tenant: Tenant) -> Json:
 
 async def unknown_then_resolved(tenant: Tenant) -> Json:
     await without_webhooks(tenant)
+    await without_answers(tenant)
     # A refusal is not worth repeating: it is unknown at once what became of the checkout.
     await tenant.fault("checkout.close", "before", "refuse")
     return await tenant.open(expiresInSeconds=60)
@@ -78,6 +80,11 @@ async def unknown_then_resolved(tenant: Tenant) -> Json:
 
 async def without_webhooks(tenant: Tenant) -> None:
     await tenant.fault("webhook.send", "webhook", "lost", count=10)
+
+
+async def without_answers(tenant: Tenant) -> None:
+    """Nothing is found out by asking, only by closing."""
+    await tenant.fault("checkout.read", "before", "status:503", count=100)
 
 
 async def refused_by_the_provider(tenant: Tenant) -> Json:

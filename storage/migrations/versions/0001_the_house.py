@@ -184,6 +184,7 @@ def _tables() -> None:
         sa.Column("metadata", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("sandbox", sa.Boolean(), nullable=False),
         sa.Column("status", sa.String(length=24), nullable=False),
+        sa.Column("calls", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("provider_reference", sa.String(length=255), nullable=True),
         sa.Column("checkout_url", sa.Text(), nullable=True),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
