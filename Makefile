@@ -12,7 +12,7 @@ run: bootstrap ## Run the whole platform on this machine; ARGS="--port-base 1800
 	@exec .venv/bin/paysaga dev $(ARGS)
 
 test: bootstrap ## Run the tests; ARGS="-k refund" passes options to pytest
-	@exec .venv/bin/python -m pytest $(ARGS)
+	@exec .venv/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: bootstrap ## Check format, style, types and import contracts
 	.venv/bin/python -m ruff format --check

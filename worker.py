@@ -29,6 +29,7 @@ from workflows.sweeps import Sweeps
 
 log = structlog.get_logger(__name__)
 
+_STICKY: Final = timedelta(seconds=3)
 # How long running steps may take to finish when we are told to stop.
 _GRACE: Final = timedelta(seconds=6)
 
@@ -81,6 +82,8 @@ def build(temporal: Client, world: World) -> list[Worker]:
             activities=[payment.open_checkout, payment.close_checkout, payment.ask, payment.settle],
             interceptors=[Failures()],
             max_cached_workflows=2_000,
+            # A worker that died keeps its payments waiting no longer than this.
+            sticky_queue_schedule_to_start_timeout=_STICKY,
             max_concurrent_activities=100,
             # Fairness between tenants works on tasks that go through the server.
             disable_eager_activity_execution=True,
@@ -93,6 +96,7 @@ def build(temporal: Client, world: World) -> list[Worker]:
             activities=[courier.carry],
             interceptors=[Failures()],
             max_cached_workflows=1_000,
+            sticky_queue_schedule_to_start_timeout=_STICKY,
             max_concurrent_activities=200,
             disable_eager_activity_execution=True,
             graceful_shutdown_timeout=_GRACE,

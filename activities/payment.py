@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.world import World
-from domain.errors import CameTooLate, NotYet, ProviderRejected, Refusal
+from domain.errors import NotYet, ProviderError, ProviderRejected, ProviderUnavailable, Refusal
 from domain.events import EVENT_OF_STATUS, Announcement
 from domain.payment import (
     ECHO,
@@ -30,7 +30,7 @@ from domain.payment import (
     decide,
 )
 from domain.values import Message
-from providers.base import Checkout, Provider
+from providers.base import Provider
 from storage import entitlements, events, inbox, payments
 
 # While the payer pays and no webhook comes, ask this long after the checkout was opened; then hourly.
@@ -44,6 +44,7 @@ RESOLVING: Final = (
     timedelta(hours=1),
     timedelta(hours=6),
 )
+_TOO_LATE: Final = ProviderUnavailable("Time was up before the provider could be asked.")
 _SETTLING: Final = frozenset({Word.PAID, Word.FAILED, Word.EXPIRED, Word.CANCELLED})
 
 
@@ -74,11 +75,11 @@ class PaymentActivities:
                 if payment.status is not PaymentStatus.CREATED:
                     return payment.progress
                 _, provider = await world.provider(tx, payment.account_id)
-            checkout = await self._open_in_time(provider, payment)
+            if world.clock() >= ref.expires_at:
+                return await self._not_opened(ref, _TOO_LATE, first=first)
+            checkout = await provider.open_checkout(payment.order)
         except ProviderRejected as refusal:
-            # A "no" to this call says nothing of an earlier one whose answer was lost.
-            said = _refused(refusal, world.clock(), Word.FAILED if first else Word.UNCLEAR)
-            return await self.settle(Report(ref=ref, said=said))
+            return await self._not_opened(ref, refusal, first=first)
         now = world.clock()
         async with world.database.tenant(ref.tenant_id) as tx:
             moved = await payments.opened(tx, ref.payment_id, checkout.reference, checkout.url, now)
@@ -94,10 +95,18 @@ class PaymentActivities:
         await world.wake(ref.tenant_id, endpoints)
         return moved.progress
 
-    async def _open_in_time(self, provider: Provider, payment: Payment) -> Checkout:
-        if self._world.clock() >= payment.order.expires_at:
-            raise CameTooLate
-        return await provider.open_checkout(payment.order)
+    async def _not_opened(self, ref: PaymentRef, why: ProviderError, *, first: bool) -> Progress:
+        # That this call came to nothing says nothing of an earlier one whose answer was lost.
+        said = Observation(
+            word=Word.FAILED if first else Word.UNCLEAR,
+            raw_state=type(why).__name__,
+            channel=Channel.CREATE,
+            cause_id="refused",
+            failure_code=why.code,
+            failure_message=why.detail,
+            observed_at=self._world.clock(),
+        )
+        return await self.settle(Report(ref=ref, said=said))
 
     @activity.defn
     async def close_checkout(self, inquiry: Inquiry) -> Progress:
@@ -178,18 +187,6 @@ def _pause(schedule: Sequence[timedelta], attempt: int) -> timedelta:
     if attempt < len(marks):
         return marks[attempt] - marks[attempt - 1]
     return timedelta(days=1) if schedule is RESOLVING else timedelta(hours=1)
-
-
-def _refused(refusal: ProviderRejected, now: datetime, word: Word) -> Observation:
-    return Observation(
-        word=word,
-        raw_state=type(refusal).__name__,
-        channel=Channel.CREATE,
-        cause_id="refused",
-        failure_code=refusal.code,
-        failure_message=refusal.detail,
-        observed_at=now,
-    )
 
 
 def _cause(ref: PaymentRef, said: Observation, verdict: Verdict, now: datetime) -> payments.Cause:

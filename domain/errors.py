@@ -159,12 +159,6 @@ class ProviderNotFound(ProviderRejected):
     """Definitely not applied: the provider positively knows no such object."""
 
 
-class CameTooLate(ProviderRejected):
-    """Definitely not applied: there was no time left to ask."""
-
-    code, title = "provider_unavailable", "The provider could not be asked before time was up"
-
-
 class ProviderUnavailable(ProviderError):
     """Never sent, or refused before anything happened. Safe to send again."""
 

@@ -16,11 +16,14 @@ TIME_SCALE = 60
 
 
 @pytest.fixture(scope="session")
-async def house() -> AsyncIterator[House]:
+async def house(worker_id: str) -> AsyncIterator[House]:
+    """Each of pytest's processes has a house of its own, at ports of its own."""
+    number = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
+    port_base = int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")) + 20 * number
     with tempfile.TemporaryDirectory(prefix="paysaga tests ") as folder:
         platform = Platform(
             Path(folder),
-            int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")),
+            port_base,
             time_scale=TIME_SCALE,
             say=print,
         )

@@ -42,9 +42,9 @@ STORE: Final = ActivityConfig(
     ),
 )
 
-# Somebody else's API: slow, sometimes away. How long we insist is the caller's to say.
+# Somebody else's API: two calls of ten seconds at the worst. How long we insist is the caller's to say.
 PROVIDER: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=30),
+    start_to_close_timeout=timedelta(seconds=22),
     retry_policy=RetryPolicy(
         initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=15)
     ),
@@ -65,6 +65,6 @@ AT_ONCE: Final = timedelta(milliseconds=1)
 # One round of a courier: up to 40 deliveries, four at a time, 15 s each at the worst.
 CARRY: Final = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=10),
-    heartbeat_timeout=timedelta(seconds=30),
+    heartbeat_timeout=timedelta(seconds=20),
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),
 )

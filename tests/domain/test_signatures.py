@@ -79,7 +79,7 @@ def test_stale_and_future_signatures_are_refused(seconds: int) -> None:
         {"signature": sign(OTHER, "evt_1", STAMP, BODY)},
         {"signature": sign(SECRET, "evt_1", STAMP, BODY + b" ")},
     ],
-    ids=str,
+    ids=lambda changes: next(iter(changes)),
 )
 def test_a_wrong_signature_is_401(changes: dict[str, str]) -> None:
     with pytest.raises(SignatureInvalid):
@@ -97,7 +97,7 @@ UNREADABLE = ["", " ", ",", "v1", "v1,", "é,é", "\ud800", "\x00", "x y"]
         for value in (*UNREADABLE, "1.5", "1e9", "٣", "+1", "0x1", "NaN", "9" * 21, "9" * 10_000)
     ]
     + [{"id": value} for value in ("", " ", "é", "\ud800", "a b", "evt.1", "x" * 256, "a\n")],
-    ids=lambda changes: repr(changes)[:40],
+    ids=lambda changes: next(iter(changes)),
 )
 def test_an_unreadable_header_is_400(changes: dict[str, str]) -> None:
     with pytest.raises(SignatureMissing):

@@ -76,7 +76,10 @@ class Mailbox:
             def do_POST(self) -> None:
                 """Keep the letter and answer."""
                 account = self.path.strip("/")
-                body = self.rfile.read(int(self.headers["content-length"]))
+                length = int(self.headers["content-length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    return  # the sender died in the middle of it
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 time.sleep(mailbox.slow.get(account, 0))
                 mailbox.letters.setdefault(account, []).append(Letter(headers, body))
