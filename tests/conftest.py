@@ -16,9 +16,9 @@ TIME_SCALE = 60
 
 
 @pytest.fixture(scope="session")
-async def house(worker_id: str) -> AsyncIterator[House]:
+async def house() -> AsyncIterator[House]:
     """Each of pytest's processes has a house of its own, at ports of its own."""
-    number = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     port_base = int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")) + 20 * number
     with tempfile.TemporaryDirectory(prefix="paysaga tests ") as folder:
         platform = Platform(
