@@ -70,6 +70,22 @@ def _guards() -> None:
 
 
 def _tables() -> None:
+    _tenants()
+    _audit_records()
+    _credentials()
+    _event_sequences()
+    _provider_accounts()
+    _webhook_endpoints()
+    _payments()
+    _entitlements()
+    _events()
+    _inbox()
+    _ledger_entries()
+    _payment_events()
+    _deliveries()
+
+
+def _tenants() -> None:
     op.create_table(
         "tenants",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -85,6 +101,9 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants")),
         sa.UniqueConstraint("app_name", name=op.f("uq_tenants_app_name")),
     )
+
+
+def _audit_records() -> None:
     op.create_table(
         "audit_records",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -105,6 +124,9 @@ def _tables() -> None:
     op.create_index(
         op.f("ix_audit_records_tenant_id_resource"), "audit_records", ["tenant_id", "resource"], unique=False
     )
+
+
+def _credentials() -> None:
     op.create_table(
         "credentials",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -124,6 +146,9 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_credentials")),
     )
     op.create_index(op.f("ix_credentials_tenant_id"), "credentials", ["tenant_id"], unique=False)
+
+
+def _event_sequences() -> None:
     op.create_table(
         "event_sequences",
         sa.Column("tenant_id", sa.String(length=64), nullable=False),
@@ -131,6 +156,9 @@ def _tables() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_event_sequences_tenant_id")),
         sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_event_sequences")),
     )
+
+
+def _provider_accounts() -> None:
     op.create_table(
         "provider_accounts",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -150,6 +178,9 @@ def _tables() -> None:
         unique=True,
         postgresql_where=sa.text("retired_at IS NULL"),
     )
+
+
+def _webhook_endpoints() -> None:
     op.create_table(
         "webhook_endpoints",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -164,6 +195,9 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_endpoints")),
     )
     op.create_index(op.f("ix_webhook_endpoints_tenant_id"), "webhook_endpoints", ["tenant_id"], unique=False)
+
+
+def _payments() -> None:
     op.create_table(
         "payments",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -247,6 +281,9 @@ def _tables() -> None:
         unique=False,
         postgresql_where=sa.text("status IN ('CREATED', 'PROVIDER_PENDING', 'UNKNOWN')"),
     )
+
+
+def _entitlements() -> None:
     op.create_table(
         "entitlements",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -268,6 +305,9 @@ def _tables() -> None:
         ["tenant_id", "user_id", "feature"],
         unique=False,
     )
+
+
+def _events() -> None:
     op.create_table(
         "events",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -283,6 +323,9 @@ def _tables() -> None:
         sa.UniqueConstraint("tenant_id", "sequence", name=op.f("uq_events_tenant_id_sequence")),
     )
     op.create_index(op.f("ix_events_payment_id"), "events", ["payment_id"], unique=False)
+
+
+def _inbox() -> None:
     op.create_table(
         "inbox",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -317,6 +360,9 @@ def _tables() -> None:
         postgresql_where=sa.text("state IN ('RECEIVED', 'UNMATCHED')"),
     )
     op.create_index(op.f("ix_inbox_payment_id"), "inbox", ["payment_id"], unique=False)
+
+
+def _ledger_entries() -> None:
     op.create_table(
         "ledger_entries",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -341,6 +387,9 @@ def _tables() -> None:
         ["tenant_id", "currency", "account"],
         unique=False,
     )
+
+
+def _payment_events() -> None:
     op.create_table(
         "payment_events",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -356,6 +405,9 @@ def _tables() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_events")),
         sa.UniqueConstraint("payment_id", "cause_id", name=op.f("uq_payment_events_payment_id_cause_id")),
     )
+
+
+def _deliveries() -> None:
     op.create_table(
         "deliveries",
         sa.Column("id", sa.String(length=64), nullable=False),
