@@ -1,0 +1,60 @@
+"""Somebody who sends what nobody should, and the doors that read what is sent."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.house import Json, Tenant
+
+CANARY = "canary"
+ORDER: Json = {"userId": "user-123", "amount": 1990000, "currency": "HUF"}
+KEYS = {"apiKey": "sk_sandbox_x", "webhookSecret": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
+
+
+@dataclass(frozen=True)
+class Door:
+    """A route that reads a body, and a body it would take."""
+
+    method: str
+    path: str
+    good: Json
+
+
+DOORS = {
+    "register": Door(
+        "POST", "/v1/tenants/register", {"name": "Shop", "contactEmail": "a@b.hu", "sandbox": True}
+    ),
+    "login": Door("POST", "/v1/tenants/login", {"appName": "app", "appSecret": "secret"}),
+    "settings": Door("PATCH", "/v1/tenants/me/settings", {"checkoutExpiresInSeconds": 900}),
+    "credential": Door("POST", "/v1/tenants/me/credentials", {"name": "Eve", "role": "readonly"}),
+    "rotation": Door("POST", "/v1/tenants/me/credentials/{credential_id}/rotate", {"overlapSeconds": 60}),
+    "provider": Door("PUT", "/v1/tenants/me/providers/{provider}", {"credentials": KEYS}),
+    "payment": Door("POST", "/v1/payments", ORDER),
+}
+# All that a tenant can own.
+TABLES = (
+    *("tenants", "credentials", "provider_accounts", "webhook_endpoints", "payments", "payment_events"),
+    *("events", "entitlements", "ledger_entries", "audit_records", "inbox"),
+)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody who may do everything, and sends what nobody should."""
+
+    tenant: Tenant
+    credential: str
+
+    async def send(self, door: Door, body: Any, **headers: str) -> httpx.Response:
+        path = door.path.format(credential_id=self.credential, provider="sandbox")
+        passes = self.tenant.house.admin | {"Idempotency-Key": "key", "Content-Type": "application/json"}
+        return await self.tenant.call(door.method, path, content=body, headers=passes | headers)
+
+    async def has(self) -> list[object]:
+        """Everything this tenant owns, and how many tenants there are."""
+        async with self.tenant.house.database() as db, db.transaction():
+            await db.execute("SELECT set_config('app.tenant_id', $1, true)", self.tenant.id)
+            mine = [await db.fetch(f"SELECT * FROM {table} ORDER BY 1") for table in TABLES]  # noqa: S608
+            await db.execute("SET LOCAL ROLE paysaga_system")
+            return [*mine, await db.fetchval("SELECT count(*) FROM tenants")]
