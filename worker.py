@@ -14,6 +14,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, FailureError
 from temporalio.service import RPCError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.courier import CourierActivities
 from activities.payment import PaymentActivities
@@ -29,6 +30,9 @@ from workflows.sweeps import Sweeps
 
 log = structlog.get_logger(__name__)
 
+# Checked code is not imported anew for each workflow, which takes a good part of its time. The tests'
+# replays keep the sandbox whole, and find what is not deterministic.
+_RUNNER: Final = SandboxedWorkflowRunner(SandboxRestrictions.default.with_passthrough_all_modules())
 _STICKY: Final = timedelta(seconds=3)
 # How long running steps may take to finish when we are told to stop.
 _GRACE: Final = timedelta(seconds=6)
@@ -81,6 +85,7 @@ def build(temporal: Client, world: World) -> list[Worker]:
             workflows=[PaymentWorkflow, LateWorkflow],
             activities=[payment.open_checkout, payment.close_checkout, payment.ask, payment.settle],
             interceptors=[Failures()],
+            workflow_runner=_RUNNER,
             max_cached_workflows=2_000,
             # A worker that died keeps its payments waiting no longer than this.
             sticky_queue_schedule_to_start_timeout=_STICKY,
@@ -95,6 +100,7 @@ def build(temporal: Client, world: World) -> list[Worker]:
             workflows=[CourierWorkflow],
             activities=[courier.carry],
             interceptors=[Failures()],
+            workflow_runner=_RUNNER,
             max_cached_workflows=1_000,
             sticky_queue_schedule_to_start_timeout=_STICKY,
             max_concurrent_activities=200,
