@@ -27,7 +27,16 @@ from workflows.payment import PaymentWorkflow
 
 KEPT = Path(__file__).parent / "histories"
 # What differs from run to run and is of no use to a replay.
-NOISE = {"taskId", "identity", "requestId", "workerVersion", "meteringMetadata", "header", "historySizeBytes"}
+NOISE = {
+    "stackTrace",
+    "taskId",
+    "identity",
+    "requestId",
+    "workerVersion",
+    "meteringMetadata",
+    "header",
+    "historySizeBytes",
+}
 
 
 # --- The paths a payment may take -----------------------------------------------------------------
