@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import struct
@@ -20,6 +21,7 @@ from sandbox.courier import Courier
 from sandbox.gate import RESET
 from sandbox.world import Config, World, log, open_world
 
+_LEAVE_SECONDS = 2.5
 _GRACE_SECONDS = 1
 _LONGEST_NAP = timedelta(seconds=60)
 
@@ -113,6 +115,8 @@ async def _serve(world: World) -> None:
     log("started", url=config.public_url, control=f"http://127.0.0.1:{config.control_port}")
     # A background loop that dies is a bug: better to go down loudly than to deliver nothing in silence.
     await asyncio.wait([stopping, *background, *serving], return_when=asyncio.FIRST_COMPLETED)
+    # Whatever hangs now has been committed, or was never promised.
+    loop.call_later(_LEAVE_SECONDS, os._exit, 0)
     for server in servers:
         server.should_exit = True
     for task in background:
