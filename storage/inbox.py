@@ -1,10 +1,9 @@
 """What providers told us: stored before it is acknowledged, swallowed only once it took effect."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Update, func, select, update
+from sqlalchemy import Row, Update, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -146,12 +145,6 @@ async def quarantine(tx: AsyncConnection, letter_id: str, note: str) -> None:
         .where(inbox.c.id == letter_id, inbox.c.state != "PROCESSED")
         .values(state="QUARANTINED", note=note)
     )
-
-
-async def counts(tx: AsyncConnection) -> Sequence[tuple[str, int]]:
-    """How many events there are in each state; needs a system transaction."""
-    rows = await tx.execute(select(inbox.c.state, func.count()).group_by(inbox.c.state))
-    return [(state, number) for state, number in rows]
 
 
 def _letter(row: Row[Any]) -> Letter:
