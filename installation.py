@@ -50,6 +50,7 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
                 clock=partial(datetime.now, UTC),
                 time_scale=settings.time_scale,
                 wake=partial(messages.wake, temporal),
+                start_refund=partial(messages.start_refund, temporal),
             )
     finally:
         await database.close()

@@ -18,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.courier import CourierActivities
 from activities.payment import PaymentActivities
+from activities.refund import RefundActivities
 from activities.world import World
 from domain.errors import NotYet, Refusal
 from installation import connect_temporal, open_world
@@ -26,6 +27,7 @@ from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
 from workflows.policies import COURIER_QUEUE, QUEUE
+from workflows.refund import RefundWorkflow
 from workflows.sweeps import Sweeps
 
 log = structlog.get_logger(__name__)
@@ -77,13 +79,20 @@ class _Failures(ActivityInboundInterceptor):
 
 def build(temporal: Client, world: World) -> list[Worker]:
     """Two workers: one for money, one for tenants' endpoints, which may be slow."""
-    payment, courier = PaymentActivities(world), CourierActivities(world)
+    payment, refund, courier = PaymentActivities(world), RefundActivities(world), CourierActivities(world)
     return [
         Worker(
             temporal,
             task_queue=QUEUE,
-            workflows=[PaymentWorkflow, LateWorkflow],
-            activities=[payment.open_checkout, payment.close_checkout, payment.ask, payment.settle],
+            workflows=[PaymentWorkflow, LateWorkflow, RefundWorkflow],
+            activities=[
+                payment.open_checkout,
+                payment.close_checkout,
+                payment.ask,
+                payment.settle,
+                payment.rule,
+                refund.carry_out,
+            ],
             interceptors=[Failures()],
             workflow_runner=_RUNNER,
             max_cached_workflows=2_000,

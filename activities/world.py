@@ -1,19 +1,24 @@
 """What a step needs from outside, built once by a composition root and handed down as values."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import httpx
+import structlog
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import ProviderRejected
+from domain.refund import RefundRef
 from domain.tenant import ProviderAccount
 from providers.base import PROVIDERS, Provider
+from providers.line import Lines
 from storage import accounts
 from storage.database import Database
 from storage.vault import Vault
+
+log = structlog.get_logger(__name__)
 
 # A minute of waiting stays at least a second, however fast an installation counts.
 _SHORTEST = timedelta(seconds=1)
@@ -35,6 +40,9 @@ class World:
     time_scale: float
     wake: Callable[[str, Sequence[str]], Awaitable[None]]
     """Tell the couriers of these endpoints of this tenant that there is something to carry."""
+    start_refund: Callable[[RefundRef], Awaitable[None]]
+    """Have a refund that is on record carried out. What does not get through, the sweep finds."""
+    lines: Lines = field(default_factory=Lines)
 
     def scaled(self, delay: timedelta) -> timedelta:
         """A business delay as this installation counts it."""
@@ -55,7 +63,12 @@ class World:
             raise ProviderRejected(f"{account.provider} has no address in this installation")
         http = self.http if account.api_base is None else self.guarded_http
         try:
-            return account, adapter(http, base, secrets)
+            return account, adapter(http, base, secrets, self.lines.to(account.id))
         except ValidationError:
             # Its text, and its cause's, would show the secrets.
             raise ProviderRejected("The account's credentials cannot be used.") from None
+
+
+def alert(what: str, **ids: object) -> None:
+    """Call a person: no rule of ours mends this. ``docs/reliability.md`` lists all that may be cried out."""
+    log.error("alert", alert=what, **ids)

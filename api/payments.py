@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Final, NamedTuple, Self
 
 import structlog
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, BackgroundTasks, Depends, Query
 from pydantic import Field
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -30,6 +30,7 @@ from api.deps import (
 from api.strict import Answer, Instant, Model, Moment, StrictRoute, in_utc
 from domain.entitlement import Grant
 from domain.errors import AlreadyPaid, IllegalTransition, NotFound, ProviderRejected, ValidationFailed
+from domain.events import payment_announcement
 from domain.money import Money, check_amount
 from domain.payment import OPEN, DisputeStatus, Payment, PaymentOrder, PaymentStatus, RefundStatus
 from domain.tenant import Caller
@@ -43,6 +44,8 @@ log = structlog.get_logger(__name__)
 
 # How long a caller is kept waiting for the provider before being told to come back.
 PATIENCE: Final = timedelta(seconds=5)
+# How often a provider is asked about an UNKNOWN payment because somebody looks at it.
+NUDGED_EVERY: Final = timedelta(seconds=30)
 _LATE: Final = (
     TimeoutError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -241,6 +244,7 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
             digest=body.digest,
             money=named.money,
             provider=terms.account.provider,
+            alternatives=terms.alternatives,
             sandbox=terms.sandbox,
             correlation_id=request_id,
             entitlements=tuple(Grant(**grant.model_dump()) for grant in body.entitlements),
@@ -251,7 +255,7 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
         payment, fresh = await payments.place(tx, order, terms.account.id)
         if fresh:
             cause = payments.Cause(id="order", type="payment.created", actor=actor(who), at=now)
-            await payments.record_change(tx, payment, cause)
+            await payments.record_change(tx, payment, cause, [payment_announcement(payment)])
     return payment, fresh
 
 
@@ -282,9 +286,16 @@ def _tell_why_not(payment: Payment, about: Exchange) -> None:
 
 @router.get("/{payment_id}")
 async def get_payment(
-    payment_id: str, here: TheHouse, bearer: Bearer, token: Annotated[str | None, Query()] = None
+    payment_id: str,
+    here: TheHouse,
+    bearer: Bearer,
+    later: BackgroundTasks,
+    token: Annotated[str | None, Query()] = None,
 ) -> PaymentWithEvents:
-    """One payment with its history: for its tenant, or for the payer who holds its checkout token."""
+    """One payment with its history: for its tenant, or for the payer who holds its checkout token.
+
+    Whoever looks at an UNKNOWN payment has its provider asked again, at most twice a minute.
+    """
     if token is None:
         tenant_id = (await caller(here, bearer)).tenant_id
     else:
@@ -294,7 +305,20 @@ async def get_payment(
     async with here.world.database.tenant(tenant_id) as tx:
         payment = await payments.get(tx, payment_id)
         events = [Happened(**line) for line in await payments.history(tx, payment_id)]
+    if payment.status is PaymentStatus.UNKNOWN:
+        later.add_task(_nudge, here, payment)
     return PaymentWithEvents.of(payment, events=events)
+
+
+async def _nudge(here: House, payment: Payment) -> None:
+    now = here.world.clock()
+    try:
+        async with here.world.database.tenant(payment.order.tenant_id) as tx:
+            first = await payments.nudged(tx, payment.id, now - here.world.scaled(NUDGED_EVERY), now)
+        if first:
+            await messages.nudge(here.temporal, payment.ref)
+    except Exception as error:  # noqa: BLE001 - it is asked about anyway, only later
+        log.warning("nudge_lost", payment_id=payment.id, reason=type(error).__name__)
 
 
 @router.get("")

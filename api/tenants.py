@@ -2,10 +2,12 @@
 
 import re
 import secrets as entropy
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter
 from pydantic import Field
+from pydantic.alias_generators import to_camel
 
 from activities.outbound import screen
 from api import secrets
@@ -13,7 +15,7 @@ from api.deps import About, AnyCaller, Exchange, House, Owner, PlatformOperator,
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.errors import Unauthorized, ValidationFailed
 from domain.signatures import new_secret
-from domain.tenant import Credential, ProviderAccount, Role, Tenant, TenantSettings
+from domain.tenant import Credential, LatePolicy, ProviderAccount, Role, Tenant, TenantSettings
 from domain.text import Email, FreeText, Url
 from domain.values import new_id
 from providers.sandbox import Sandbox, ready_made
@@ -22,6 +24,7 @@ from storage import accounts, audit, events, tenants
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"], route_class=StrictRoute)
 
 _APP_NAME: Final = 40
+_NOT_NULL: Final = {"checkout_expires_in_seconds", "provider_order", "late_payment"}
 
 
 class NewTenant(Model):
@@ -80,6 +83,8 @@ class TenantAnswer(Answer):
 class SettingsAnswer(Answer):
     checkout_expires_in_seconds: int
     default_provider: str | None
+    provider_order: tuple[str, ...]
+    late_payment: LatePolicy
 
 
 @router.post("/register", status_code=201)
@@ -169,22 +174,36 @@ async def me(who: AnyCaller, here: TheHouse) -> TenantAnswer:
 class NewSettings(Model):
     checkout_expires_in_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
     default_provider: Annotated[str, Field(max_length=32)] | None = None
+    provider_order: (
+        Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=10)] | None
+    ) = None
+    late_payment: LatePolicy | None = None
 
 
 @router.patch("/me/settings")
 async def change_settings(body: NewSettings, who: Owner, here: TheHouse, about: About) -> SettingsAnswer:
     """Change the members that are sent; ``null`` for the provider means "the oldest account"."""
     sent = body.model_dump(exclude_unset=True)
-    if sent.get("checkout_expires_in_seconds", 0) is None:
-        raise ValidationFailed(errors=(("/checkoutExpiresInSeconds", "a number of seconds is needed"),))
+    for name in _NOT_NULL & sent.keys():
+        if sent[name] is None:
+            raise ValidationFailed(errors=((f"/{to_camel(name)}", "this cannot be null"),))
     async with here.world.database.tenant(who.tenant_id) as tx:
-        if sent.get("default_provider") not in {None, *[a.provider for a in await accounts.live(tx)]}:
-            raise ValidationFailed(errors=(("/defaultProvider", "there is no account at this provider"),))
+        _check_providers(sent, {account.provider for account in await accounts.live(tx)})
         tenant = await tenants.get(tx, who.tenant_id)
         settings = tenant.settings.model_copy(update=sent)
         await tenants.choose(tx, tenant.id, settings)
         await audit.record(tx, about.deed(tenant.id, actor(who), "tenant.settings_changed", tenant.id))
     return SettingsAnswer(**settings.model_dump())
+
+
+def _check_providers(sent: Mapping[str, Any], known: set[str]) -> None:
+    if sent.get("default_provider") not in {None, *known}:
+        raise ValidationFailed(errors=(("/defaultProvider", "there is no account at this provider"),))
+    order = sent.get("provider_order", ())
+    if len(set(order)) != len(order) or not known.issuperset(order):
+        raise ValidationFailed(
+            errors=(("/providerOrder", "each is a provider where there is an account, named once"),)
+        )
 
 
 @router.post("/{tenant_id}/suspend")

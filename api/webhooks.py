@@ -5,6 +5,7 @@ from typing import Literal
 import structlog
 from fastapi import APIRouter, BackgroundTasks, Request
 
+from activities.world import alert
 from api.deps import House, TheHouse
 from api.problems import RAW_BODY
 from api.strict import Answer
@@ -44,6 +45,8 @@ async def receive(
     async with world.database.tenant(account.tenant_id) as tx:
         for said in observations:
             letter = await inbox.receive(tx, account, said, body, now)
+            if letter is not None and letter.state == "QUARANTINED":
+                alert("event_quarantined", inbox_id=letter.id, why=letter.note)
             if letter is None or letter.payment_id is None:
                 continue
             payment = await payments.get(tx, letter.payment_id)

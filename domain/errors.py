@@ -128,6 +128,20 @@ class AlreadyPaid(Refusal):
     status, code, title = 409, "already_paid", "The payment was paid before it could be cancelled"
 
 
+class RefundExceedsCaptured(ValidationFailed):
+    code, title = "refund_exceeds_captured", "More would go back than was captured and is left"
+
+    def __init__(self, detail: str = "", **facts: Any) -> None:
+        super().__init__(detail)
+        self.facts = facts
+
+
+class Poisonous(Refusal):
+    """An event that cannot take effect as it is. Never leaves the house; the inbox tries it again."""
+
+    status, code, title = 500, "internal", "This event could not take effect"
+
+
 class TemporarilyUnavailable(Refusal):
     status, code, title, retryable = 503, "temporarily_unavailable", "Please try again shortly", True
 

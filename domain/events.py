@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
+from domain.entitlement import Entitlement
 from domain.payment import Payment, PaymentStatus
+from domain.refund import Refund, RefundState
 from domain.values import Value
 
 EVENT_OF_STATUS: Final[Mapping[PaymentStatus, str]] = {
@@ -28,7 +30,15 @@ class Announcement(Value):
     data: dict[str, Any]
 
 
-def payment_announcement(payment: Payment) -> Announcement:
+LATE_SUCCEEDED: Final = "payment.late_succeeded"
+EVENT_OF_REFUND: Final[Mapping[RefundState, str]] = {
+    RefundState.SUCCEEDED: "refund.succeeded",
+    RefundState.FAILED: "refund.failed",
+}
+
+
+def payment_announcement(payment: Payment, type_: str | None = None) -> Announcement:
+    """That a payment has come to its status, or what else happened to it."""
     order = payment.order
     data: dict[str, Any] = {
         "paymentId": payment.id,
@@ -38,11 +48,45 @@ def payment_announcement(payment: Payment) -> Announcement:
         "currency": order.money.currency,
         "status": payment.status.value,
         "provider": order.provider,
+        "late": payment.late,
         "metadata": order.metadata,
     }
+    if payment.captured is not None:
+        data |= {
+            "amountCaptured": payment.captured.amount_minor,
+            "currencyCaptured": payment.captured.currency,
+        }
     if payment.failure_code:
         data |= {"failureCode": payment.failure_code, "failureMessage": payment.failure_message}
-    return Announcement(type=EVENT_OF_STATUS[payment.status], payment_id=payment.id, data=data)
+    return Announcement(type=type_ or EVENT_OF_STATUS[payment.status], payment_id=payment.id, data=data)
+
+
+def grant_announcement(right: Entitlement) -> Announcement:
+    return Announcement(
+        type="entitlement.granted",
+        payment_id=right.source_id,
+        data={
+            "entitlementId": right.id,
+            "paymentId": right.source_id,
+            "userId": right.user_id,
+            "feature": right.feature,
+            "quantity": right.quantity,
+        },
+    )
+
+
+def refund_announcement(refund: Refund, type_: str) -> Announcement:
+    data: dict[str, Any] = {
+        "refundId": refund.id,
+        "paymentId": refund.payment_id,
+        "amount": refund.money.amount_minor,
+        "currency": refund.money.currency,
+        "status": refund.state.value,
+        "reason": refund.reason,
+    }
+    if refund.failure_code:
+        data |= {"failureCode": refund.failure_code, "failureMessage": refund.failure_message}
+    return Announcement(type=type_, payment_id=refund.payment_id, data=data)
 
 
 def envelope(event: Mapping[str, Any], *, sandbox: bool) -> dict[str, Any]:

@@ -21,11 +21,25 @@ MAY_TRADE = frozenset({Role.OWNER, Role.OPERATOR})
 MAY_ADMINISTER = frozenset({Role.OWNER})
 
 
+class LatePolicy(StrEnum):
+    """What becomes of money that arrives after its payment has EXPIRED or was CANCELLED."""
+
+    REFUND = "refund"
+    """It goes back, all of it, once; nothing is granted."""
+    ACCEPT = "accept"
+    """The payment succeeds after all."""
+    HOLD = "hold"
+    """A person decides."""
+
+
 class TenantSettings(Value):
     """What a tenant may choose for itself."""
 
     checkout_expires_in_seconds: int = 900
     default_provider: str | None = None
+    provider_order: tuple[str, ...] = ()
+    """Providers to be tried one after the other, for payments that name none."""
+    late_payment: LatePolicy = LatePolicy.REFUND
 
 
 class Tenant(Value):

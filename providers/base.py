@@ -7,6 +7,7 @@ the ``ProviderError``s of ``domain.errors`` and, from ``read_webhook``, signatur
 
 import asyncio
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -26,13 +27,19 @@ from domain.errors import (
     ProviderUnavailable,
     ValidationFailed,
 )
-from domain.payment import Observation, PaymentOrder
+from domain.evidence import Observation
+from domain.payment import PaymentOrder
+from domain.refund import Refund, RefundObservation
 from domain.values import Value
+from providers.line import Line
 
 PROVIDERS: Final[dict[str, type["Provider"]]] = {}
 
 # How long one call may take, all in all. A step that waits longer holds up the payments behind it.
 DEADLINE: Final = timedelta(seconds=10)
+# How old an adapter may be when a request leaves. Whoever sleeps over that, its process stopped perhaps, must
+# not send any more: somebody else takes over after ``storage.calls.LEASE``, which outlasts both together.
+FRESH: Final = timedelta(seconds=12)
 _ANSWER_LIMIT: Final = 1 << 20
 
 
@@ -69,10 +76,15 @@ class Provider(ABC):
     def __init_subclass__(cls) -> None:
         PROVIDERS[cls.name] = cls
 
-    def __init__(self, http: httpx.AsyncClient, api_base: str, secrets: Mapping[str, str]) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, api_base: str, secrets: Mapping[str, str], line: Line
+    ) -> None:
+        """An adapter is made for use here and now: it sends nothing once it is older than ``FRESH``."""
         self._http = http
         self._base = api_base.rstrip("/")
         self._secrets = self.Secrets.model_validate(secrets)
+        self._line = line
+        self._stale_at = time.monotonic() + FRESH.total_seconds()
 
     @abstractmethod
     async def open_checkout(self, order: PaymentOrder) -> Checkout:
@@ -90,8 +102,19 @@ class Provider(ABC):
     async def find_checkout(self, payment_id: str, now: datetime) -> Observation:
         """The same, by our reference: for a checkout whose creation nobody can account for.
 
-        The word is ABSENT only when the provider positively knows none.
+        The word is ABSENT only when the provider positively knows none. Says where it can be paid.
         """
+
+    @abstractmethod
+    async def refund(self, refund: Refund, now: datetime) -> RefundObservation:
+        """Give money back. The refund's id is the operation key, and our reference over there.
+
+        Raises ``ProviderRejected`` when it definitely was not applied.
+        """
+
+    @abstractmethod
+    async def find_refund(self, refund: Refund, now: datetime) -> RefundObservation:
+        """What is said of this refund, by our reference; ABSENT only when it is positively not known."""
 
     @abstractmethod
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Observation]:
@@ -105,6 +128,12 @@ class Provider(ABC):
         self, method: str, path: str, *, headers: Mapping[str, str], payload: object = None
     ) -> Mapping[str, Any]:
         """One HTTP call with its failures already sorted. Anything but GET counts as a write."""
+        async with self._line.call():
+            return await self._exchange(method, path, headers, payload)
+
+    async def _exchange(
+        self, method: str, path: str, headers: Mapping[str, str], payload: object
+    ) -> Mapping[str, Any]:
         lost = ProviderUnavailable if method == "GET" else OutcomeUnknown
         try:
             async with asyncio.timeout(DEADLINE.total_seconds()):
@@ -114,6 +143,7 @@ class Provider(ABC):
                     # What unpacks to gigabytes must not reach us, whoever answers.
                     headers={**headers, "Accept-Encoding": "identity"},
                     content=None if payload is None else json.dumps(payload),
+                    extensions={"trace": self._last_look},
                 )
                 answer = await self._http.send(request, stream=True)
                 body = await _read(answer)
@@ -128,6 +158,11 @@ class Provider(ABC):
             # The guard of outbound addresses: nothing was connected to.
             raise ProviderUnavailable(f"{self.name} has an address we do not call") from error
         return self._sorted(answer.status_code, answer.headers, body, lost)
+
+    async def _last_look(self, event: str, _info: Mapping[str, Any]) -> None:
+        """Called by httpcore as it goes; the last time just before the first byte leaves."""
+        if event.endswith("send_request_headers.started") and time.monotonic() > self._stale_at:
+            raise ProviderUnavailable(f"{self.name} was not called: whoever wanted to had slept too long")
 
     def _sorted(
         self,

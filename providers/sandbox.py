@@ -10,9 +10,17 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
-from domain.errors import OutcomeUnknown, ProviderConflict, ProviderNotFound, UnreadableEvent
+from domain.errors import (
+    OutcomeUnknown,
+    ProviderConflict,
+    ProviderNotFound,
+    ProviderRejected,
+    UnreadableEvent,
+)
+from domain.evidence import Channel, Observation, Word
 from domain.money import Money
-from domain.payment import Channel, Observation, PaymentOrder, Word
+from domain.payment import PaymentOrder
+from domain.refund import Refund, RefundObservation, RefundWord
 from domain.signatures import check_secret, verify
 from providers import base
 from providers.base import Capability, Checkout, Provider, evidence
@@ -26,6 +34,12 @@ _WORDS: Final[Mapping[tuple[str, str], Word]] = {
     ("complete", "failed"): Word.FAILED,
     ("expired", "unpaid"): Word.EXPIRED,
     ("cancelled", "unpaid"): Word.CANCELLED,
+}
+
+_REFUND_WORDS: Final[Mapping[str, RefundWord]] = {
+    "pending": RefundWord.PENDING,
+    "succeeded": RefundWord.SUCCEEDED,
+    "failed": RefundWord.FAILED,
 }
 
 
@@ -102,9 +116,48 @@ class Sandbox(Provider):
             "GET", f"/v1/checkout_sessions?reference={payment_id}", headers=self._headers()
         )
         sessions = found.get("data")
-        if not sessions:
+        if sessions == []:
             return self._absent(None, now)
+        if not isinstance(sessions, list) or not isinstance(sessions[0], dict):
+            raise OutcomeUnknown("sandbox: the answer lists no checkouts")
         return _observed(sessions[0], Channel.READ, f"find:{now.isoformat()}:{payment_id}", now)
+
+    async def refund(self, refund: Refund, now: datetime) -> RefundObservation:
+        session = await self._call(
+            "GET", f"/v1/checkout_sessions/{refund.checkout_reference}", headers=self._headers()
+        )
+        if session.get("payment") is None:
+            raise ProviderRejected("sandbox: this checkout captured nothing")
+        wanted = {
+            "payment": session["payment"],
+            "amount": refund.money.amount_minor,
+            "reference": refund.id,
+            "reason": refund.reason,
+        }
+        try:
+            said = await self._call(
+                "POST",
+                "/v1/refunds",
+                headers=self._headers(key=refund.id),
+                payload={name: value for name, value in wanted.items() if value is not None},
+            )
+        except ProviderConflict as error:
+            raise OutcomeUnknown(str(error)) from error
+        return _refund_observed(said, f"refund:{now.isoformat()}:{refund.id}", now)
+
+    async def find_refund(self, refund: Refund, now: datetime) -> RefundObservation:
+        found = await self._call("GET", f"/v1/refunds?reference={refund.id}", headers=self._headers())
+        data = found.get("data")
+        if data == []:
+            return RefundObservation(
+                word=RefundWord.ABSENT,
+                raw_state="not_found",
+                cause_id=f"absent:{now.isoformat()}:{refund.id}",
+                observed_at=now,
+            )
+        if not isinstance(data, list) or not isinstance(data[0], dict):
+            raise OutcomeUnknown("sandbox: the answer lists no refunds")
+        return _refund_observed(data[0], f"find:{now.isoformat()}:{refund.id}", now)
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Observation]:
         secrets = [self._secrets.webhook_secret, self._secrets.previous_webhook_secret]
@@ -157,12 +210,32 @@ def _observed(session: Mapping[str, Any], channel: Channel, cause: str, now: dat
         cause_id=cause,
         payment_id=session.get("reference"),
         reference=session.get("id"),
+        checkout_url=session.get("url"),
+        sandbox={"test": True, "live": False}.get(session.get("mode", "")),
         captured=captured,
         failure_code=error.get("code"),
         failure_message=error.get("message"),
         observed_at=now,
         evidence_sha256=evidence(json.dumps(session, sort_keys=True).encode()),
     )
+
+
+def _refund_observed(refund: Mapping[str, Any], cause: str, now: datetime) -> RefundObservation:
+    error = refund.get("failure") or {}
+    try:
+        return RefundObservation(
+            word=_REFUND_WORDS.get(str(refund.get("status")), RefundWord.UNCLEAR),
+            raw_state=str(refund.get("status")),
+            cause_id=cause,
+            reference=refund["id"],
+            money=Money(amount_minor=refund["amount"], currency=refund["currency"]),
+            failure_code=error.get("code"),
+            failure_message=error.get("message"),
+            observed_at=now,
+            evidence_sha256=evidence(json.dumps(refund, sort_keys=True).encode()),
+        )
+    except (KeyError, AttributeError, ValidationError) as unreadable:
+        raise OutcomeUnknown("sandbox: the answer tells of no refund") from unreadable
 
 
 def ready_made(platform_key: str, account_id: str) -> dict[str, str]:

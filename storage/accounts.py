@@ -1,6 +1,7 @@
 """Tenants' accounts at payment providers, secrets sealed."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +57,12 @@ async def live(tx: AsyncConnection) -> list[ProviderAccount]:
         .order_by(provider_accounts.c.created_at)
     )
     return [account(row) for row in rows]
+
+
+async def serving(tx: AsyncConnection, providers: Sequence[str]) -> ProviderAccount | None:
+    """The tenant's account at the first of these providers where it has one that takes new payments."""
+    accounts = {account.provider: account for account in await live(tx)}
+    return next((accounts[name] for name in providers if name in accounts), None)
 
 
 async def unlock(

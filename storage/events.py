@@ -35,7 +35,9 @@ class Delivery(Value):
 async def announce(
     tx: AsyncConnection, tenant_id: str, announcements: Sequence[Announcement], now: datetime
 ) -> list[str]:
-    """Append to the tenant's log, queue a delivery per enabled endpoint, and name those endpoints.
+    """Append to the tenant's log, queue a delivery per endpoint, and name the endpoints that take some now.
+
+    A disabled endpoint's deliveries wait for it.
 
     The sequence is counted in the tenant's own row, which stays locked until the commit: it has no gaps,
     and whoever reads it in order has missed nothing. Call it last, so that the lock is short.
@@ -66,13 +68,13 @@ async def announce(
 
 
 async def _queue(tx: AsyncConnection, tenant_id: str, event_ids: list[str], now: datetime) -> list[str]:
-    listening = await tx.execute(
-        select(webhook_endpoints.c.id).where(
-            webhook_endpoints.c.tenant_id == tenant_id, webhook_endpoints.c.status == "enabled"
+    known = await tx.execute(
+        select(webhook_endpoints.c.id, webhook_endpoints.c.status).where(
+            webhook_endpoints.c.tenant_id == tenant_id
         )
     )
-    endpoint_ids = list(listening.scalars())
-    if endpoint_ids:
+    endpoints = {row.id: row.status for row in known}
+    if endpoints:
         await tx.execute(
             insert(deliveries).values(
                 [
@@ -85,12 +87,12 @@ async def _queue(tx: AsyncConnection, tenant_id: str, event_ids: list[str], now:
                         "due_at": now,
                         "created_at": now,
                     }
-                    for endpoint_id in endpoint_ids
+                    for endpoint_id in endpoints
                     for event_id in event_ids
                 ]
             )
         )
-    return endpoint_ids
+    return [endpoint_id for endpoint_id, status in endpoints.items() if status == "enabled"]
 
 
 async def listeners(tx: AsyncConnection, tenant_id: str) -> list[str]:

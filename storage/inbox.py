@@ -1,22 +1,32 @@
 """What providers told us: stored before it is acknowledged, swallowed only once it took effect."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Update, select, update
+from sqlalchemy import ColumnElement, Row, Update, case, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.payment import ECHO, Observation, Payment, decide
+from domain.evidence import Observation
+from domain.payment import Payment
 from domain.tenant import ProviderAccount
 from domain.values import Value, new_id
-from storage import payments, tables
+from domain.verdicts import ECHO, Standing, decide
+from storage import tables
 from storage.tables import inbox
 
 # An event whose payment we do not (yet) know is looked up again for this long.
 MATCHING_LASTS: Final = timedelta(hours=72)
-_FIRST_RETRY: Final = timedelta(seconds=2)
-_LONGEST_RETRY: Final = timedelta(hours=1)
+# Passed on again after as long as it has waited already, within these bounds.
+_SOONEST: Final = timedelta(seconds=2)
+_LATEST: Final = timedelta(hours=1)
+# After each failure to take effect; after the last, it is dead, and an operator's.
+BACKOFF: Final = tuple(timedelta(seconds=pause) for pause in (1, 5, 30, 120, 600, 1800, 3600))
+
+OTHER_ACCOUNT: Final = "other_account"
+OTHER_MODE: Final = "other_mode"
+NO_SUCH_PAYMENT: Final = "no_such_payment"
 
 
 class Letter(Value):
@@ -26,8 +36,11 @@ class Letter(Value):
     tenant_id: str
     account_id: str
     payment_id: str | None
+    state: str
+    note: str | None
     observation: Observation
     attempts: int
+    """How often it should have taken effect, and could not."""
     received_at: datetime
 
 
@@ -36,8 +49,7 @@ async def receive(
 ) -> Letter | None:
     """Store an event once. None when it has taken effect already: only that swallows a duplicate."""
     letter_id = new_id("inb", now)
-    payment_id = await _known(tx, said, account.id)
-    state = "RECEIVED" if payment_id else "UNMATCHED"
+    place = await _place(tx, said, account.id)
     await tx.execute(
         upsert(inbox)
         .values(
@@ -46,17 +58,16 @@ async def receive(
             account_id=account.id,
             provider=account.provider,
             event_id=said.cause_id,
-            payment_id=payment_id,
-            state=state,
             body=body,
             observation=said.model_copy(update={"inbox_id": letter_id}).model_dump(mode="json"),
             received_at=now,
-            due_at=now + _FIRST_RETRY,
+            due_at=now + _SOONEST,
+            **place,
         )
         .on_conflict_do_update(
             index_elements=["account_id", "event_id"],
             # Said again before it took effect: it is heard again, whatever had become of it.
-            set_={"state": state, "payment_id": payment_id, "due_at": now + _FIRST_RETRY},
+            set_={"due_at": now + _SOONEST, "attempts": 0, **place},
             where=inbox.c.state != "PROCESSED",
         )
     )
@@ -68,15 +79,27 @@ async def receive(
     return None if row.state == "PROCESSED" else _letter(row)
 
 
-async def _known(tx: AsyncConnection, said: Observation, account_id: str) -> str | None:
-    if said.payment_id is None:
-        return None
-    # An account vouches for its own payments only; another tenant's would be out of its sight anyway.
-    query = select(tables.payments.c.id).where(
-        tables.payments.c.id == said.payment_id, tables.payments.c.account_id == account_id
+async def _place(tx: AsyncConnection, said: Observation, account_id: str) -> dict[str, str | None]:
+    """Which payment of ours an event speaks of, if this account and this kind of money may speak of it."""
+    query = select(tables.payments.c.sandbox, _asked(account_id).label("asked")).where(
+        tables.payments.c.id == said.payment_id
     )
-    found: str | None = (await tx.execute(query)).scalar()
-    return found
+    known = None if said.payment_id is None else (await tx.execute(query)).one_or_none()
+    if known is None:
+        return {"state": "UNMATCHED", "payment_id": None, "note": None}
+    if not known.asked:
+        return {"state": "QUARANTINED", "payment_id": None, "note": OTHER_ACCOUNT}
+    if said.sandbox not in {None, known.sandbox}:
+        return {"state": "QUARANTINED", "payment_id": None, "note": OTHER_MODE}
+    return {"state": "RECEIVED", "payment_id": said.payment_id, "note": None}
+
+
+def _asked(account_id: str) -> ColumnElement[bool]:
+    """An account vouches for the payments it was given, also for those it was given up for."""
+    theirs = exists().where(
+        tables.checkouts.c.payment_id == tables.payments.c.id, tables.checkouts.c.account_id == account_id
+    )
+    return or_(tables.payments.c.account_id == account_id, theirs)
 
 
 async def waiting(tx: AsyncConnection, now: datetime, limit: int) -> list[Letter]:
@@ -90,39 +113,57 @@ async def waiting(tx: AsyncConnection, now: datetime, limit: int) -> list[Letter
     return [_letter(row) for row in rows]
 
 
-async def match(tx: AsyncConnection, letter: Letter, now: datetime) -> Payment | None:
-    """The payment a letter speaks of, if we know it by now.
+async def match(tx: AsyncConnection, letter: Letter, now: datetime) -> Letter:
+    """The letter as it stands once it was looked for its payment again.
 
-    Else it is looked up again later, and after 72 hours it is dead, and an operator's.
+    Until it is found it is looked for again later; after 72 hours it is dead, and an operator's.
     """
-    payment_id = await _known(tx, letter.observation, letter.account_id)
-    if payment_id is not None:
-        changes: dict[str, Any] = {"state": "RECEIVED", "payment_id": payment_id}
-    elif now - letter.received_at > MATCHING_LASTS:
-        changes = {"state": "DEAD", "note": "no_such_payment"}
-    else:
-        changes = _later(letter, now)
-    await tx.execute(_open(letter).values(changes))
-    return None if payment_id is None else await payments.get(tx, payment_id)
+    changes: dict[str, Any] = await _place(tx, letter.observation, letter.account_id)
+    if changes["state"] == "UNMATCHED":
+        if now - letter.received_at > MATCHING_LASTS:
+            changes = {"state": "DEAD", "note": NO_SUCH_PAYMENT}
+        else:
+            changes = {"due_at": _again(letter, now)}
+    found = await tx.execute(_open(letter.id).values(changes).returning(inbox))
+    row = found.one_or_none()
+    return letter if row is None else _letter(row)
 
 
 async def passed_on(tx: AsyncConnection, letter: Letter, now: datetime) -> None:
     """Temporal has the letter. Should it take no effect all the same, it is passed on again later."""
-    await tx.execute(_open(letter).values(_later(letter, now)))
+    await tx.execute(_open(letter.id).values(due_at=_again(letter, now)))
 
 
-def _open(letter: Letter) -> Update:
-    return update(inbox).where(inbox.c.id == letter.id, inbox.c.state.in_(["RECEIVED", "UNMATCHED"]))
+def _again(letter: Letter, now: datetime) -> datetime:
+    return now + min(max(now - letter.received_at, _SOONEST), _LATEST)
 
 
-def _later(letter: Letter, now: datetime) -> dict[str, Any]:
-    wait = min(_FIRST_RETRY * 2 ** min(letter.attempts, 16), _LONGEST_RETRY)
-    return {"attempts": letter.attempts + 1, "due_at": now + wait}
+def _open(letter_id: str) -> Update:
+    return update(inbox).where(inbox.c.id == letter_id, inbox.c.state.in_(["RECEIVED", "UNMATCHED"]))
+
+
+async def stumbled(tx: AsyncConnection, letter_id: str, why: str, now: datetime) -> bool:
+    """It could not take effect. Tried again later, and later still; True when this was the last time."""
+    later = case(
+        *((inbox.c.attempts == number, now + pause) for number, pause in enumerate(BACKOFF)), else_=now
+    )
+    last = inbox.c.attempts >= len(BACKOFF)
+    changed = await tx.execute(
+        _open(letter_id)
+        .values(
+            attempts=inbox.c.attempts + 1,
+            state=case((last, "DEAD"), else_=inbox.c.state),
+            note=why,
+            due_at=later,
+        )
+        .returning(inbox.c.state)
+    )
+    return bool(changed.scalar() == "DEAD")
 
 
 async def is_echo(tx: AsyncConnection, letter: Letter, payment: Payment, now: datetime) -> bool:
     """Whether the letter tells an ended payment nothing new. If so it has taken all the effect it can."""
-    verdict = decide(payment.ref, payment.status, letter.observation, reference=payment.provider_reference)
+    verdict = decide(Standing.of(payment), letter.observation)
     if verdict.note != ECHO:
         return False
     await processed(tx, letter.id, verdict.note, now)
@@ -147,13 +188,25 @@ async def quarantine(tx: AsyncConnection, letter_id: str, note: str) -> None:
     )
 
 
-def _letter(row: Row[Any]) -> Letter:
-    return Letter(
-        id=row.id,
-        tenant_id=row.tenant_id,
-        account_id=row.account_id,
-        payment_id=row.payment_id,
-        observation=Observation.model_validate(row.observation),
-        attempts=row.attempts,
-        received_at=row.received_at,
+async def find(tx: AsyncConnection, states: Sequence[str], limit: int) -> list[Letter]:
+    """What lies there in these states, oldest first."""
+    rows = await tx.execute(
+        select(inbox).where(inbox.c.state.in_(states)).order_by(inbox.c.received_at).limit(limit)
     )
+    return [_letter(row) for row in rows]
+
+
+async def retry(tx: AsyncConnection, letter_id: str, now: datetime) -> bool:
+    """An operator wants it heard again, from the start; False when it has taken effect."""
+    done = await tx.execute(
+        update(inbox)
+        .where(inbox.c.id == letter_id, inbox.c.state != "PROCESSED")
+        # Whose it is is found out anew; 72 hours begin again for one that nobody knew.
+        .values(state="UNMATCHED", note=None, attempts=0, received_at=now, due_at=now)
+    )
+    return bool(done.rowcount)
+
+
+def _letter(row: Row[Any]) -> Letter:
+    facts = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    return Letter(**{name: facts[name] for name in Letter.model_fields})

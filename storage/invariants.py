@@ -30,7 +30,9 @@ QUESTIONS: Final[Mapping[str, str]] = {
         FROM payments p LEFT JOIN payment_events e ON e.payment_id = p.id AND e.type IN
             ('payment.succeeded', 'payment.failed', 'payment.expired', 'payment.cancelled')
         WHERE p.status IN ('SUCCEEDED', 'FAILED', 'EXPIRED', 'CANCELLED')
-        GROUP BY p.id HAVING count(e.id) <> CASE WHEN p.late THEN 2 ELSE 1 END
+        GROUP BY p.id HAVING count(e.id) <> CASE
+            WHEN p.late AND (p.status = 'SUCCEEDED' OR p.failure_code = 'refunded_in_review') THEN 2
+            ELSE 1 END
         UNION ALL
         SELECT p.id, p.status || ' although its time was up' FROM payments p
         WHERE p.status IN ('CREATED', 'PROVIDER_PENDING') AND p.expires_at < :before AND NOT EXISTS
@@ -40,8 +42,12 @@ QUESTIONS: Final[Mapping[str, str]] = {
         SELECT p.id AS subject, 'SUCCEEDED, but the ledger does not hold its money' AS problem
         FROM payments p LEFT JOIN ledger_entries l ON l.payment_id = p.id
             AND l.account = 'provider_receivable' AND l.amount_minor > 0
-        WHERE p.status = 'SUCCEEDED' AND
+        WHERE p.status = 'SUCCEEDED' AND p.accepted_by IS NULL AND
             (l.amount_minor, l.currency) IS DISTINCT FROM (p.amount_minor, p.currency)
+        UNION ALL
+        SELECT p.id, p.status || ', but holds money that nobody gives back' FROM payments p
+        WHERE p.status IN ('FAILED', 'EXPIRED', 'CANCELLED') AND p.captured_minor > p.refund_reserved
+            AND NOT EXISTS (SELECT FROM refunds r WHERE r.payment_id = p.id AND r.state = 'FAILED')
     """,
     "I4 rights follow the money": """
         SELECT e.id AS subject, 'granted for a payment that is ' || p.status AS problem
@@ -59,6 +65,17 @@ QUESTIONS: Final[Mapping[str, str]] = {
         SELECT e.id, 'was never queued for ' || w.id FROM events e JOIN webhook_endpoints w
             ON w.tenant_id = e.tenant_id AND w.status = 'enabled' AND w.created_at <= e.at
         WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.event_id = e.id AND d.endpoint_id = w.id)
+    """,
+    "I2 refunds stay within what was captured, one payable checkout a payment": """
+        SELECT p.id AS subject, 'reserved ' || p.refund_reserved || ' and gave back ' || p.amount_refunded
+            || ', refunds say ' || coalesce(sum(r.amount_minor), 0) AS problem
+        FROM payments p LEFT JOIN refunds r ON r.payment_id = p.id AND r.state <> 'FAILED'
+        GROUP BY p.id HAVING p.refund_reserved <> coalesce(sum(r.amount_minor), 0) OR p.amount_refunded
+            <> coalesce(sum(r.amount_minor) FILTER (WHERE r.state = 'SUCCEEDED'), 0)
+        UNION ALL
+        SELECT p.id, p.status || ', but a checkout is ' || c.state FROM payments p
+        JOIN checkouts c ON c.payment_id = p.id AND c.state IN ('CALLING', 'OPEN')
+        WHERE p.status IN ('SUCCEEDED', 'FAILED', 'EXPIRED', 'CANCELLED')
     """,
     "I6 the ledger sums to zero": """
         SELECT transaction_id AS subject, 'sums to ' || sum(amount_minor) || ' ' || currency AS problem

@@ -5,27 +5,29 @@ from datetime import datetime
 from operator import eq, ge, le
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.entitlement import Grant
 from domain.errors import IdempotencyConflict, NotFound, OrderAlreadyPaid, OrderHasOpenPayment
-from domain.events import Announcement, payment_announcement
+from domain.events import Announcement
 from domain.money import Money
 from domain.payment import (
+    ENDED,
     OPEN,
-    Observation,
     Payment,
     PaymentOrder,
     PaymentRef,
     PaymentStatus,
-    Verdict,
+    RefundStatus,
     sources,
 )
+from domain.tenant import ProviderAccount
 from domain.values import Value, derived_id
-from storage import audit, events
-from storage.tables import ledger_entries, payment_events, payments
+from domain.verdicts import Verdict
+from storage import audit, checkouts, events
+from storage.tables import payment_events, payments
 
 
 async def place(tx: AsyncConnection, order: PaymentOrder, account_id: str) -> tuple[Payment, bool]:
@@ -34,7 +36,7 @@ async def place(tx: AsyncConnection, order: PaymentOrder, account_id: str) -> tu
     Raises ``IdempotencyConflict`` when the key was used for another order, and ``OrderHasOpenPayment`` or
     ``OrderAlreadyPaid`` (with that payment's id) when the same order is being paid under another key.
     """
-    facts = order.model_dump(mode="json", include={"entitlements", "metadata"})
+    facts = order.model_dump(mode="json", include={"entitlements", "metadata", "alternatives"})
     adding = (
         upsert(payments)
         .values(
@@ -77,10 +79,7 @@ async def _met(tx: AsyncConnection, order: PaymentOrder) -> Payment | None:
     other = (
         await tx.execute(
             select(payments.c.id, payments.c.status)
-            .where(
-                payments.c.order_id == order.order_id,
-                payments.c.status.in_([*OPEN, PaymentStatus.REVIEW, PaymentStatus.SUCCEEDED]),
-            )
+            .where(payments.c.order_id == order.order_id, _live())
             .order_by(payments.c.created_at.desc())
             .limit(1)
         )
@@ -103,22 +102,32 @@ async def get(tx: AsyncConnection, payment_id: str, *, lock: bool = False) -> Pa
     return _payment(row)
 
 
-async def calling(tx: AsyncConnection, payment_id: str) -> tuple[Payment, bool]:
-    """Note that the provider is about to be asked for a checkout, and whether that is for the first time.
+async def order_is_free(tx: AsyncConnection, payment: Payment) -> bool:
+    """Whether no other payment of the same order is open, under review or paid."""
+    if payment.order.order_id is None:
+        return True
+    others = select(func.count()).where(
+        payments.c.order_id == payment.order.order_id, payments.c.id != payment.id, _live()
+    )
+    return not (await tx.execute(others)).scalar()
 
-    A payment that is no longer CREATED is only read.
-    """
-    row = (
-        await tx.execute(
-            update(payments)
-            .where(payments.c.id == payment_id, payments.c.status == PaymentStatus.CREATED)
-            .values(calls=payments.c.calls + 1)
-            .returning(payments)
-        )
-    ).one_or_none()
-    if row is None:
-        return await get(tx, payment_id), False
-    return _payment(row), row.calls == 1
+
+def _live() -> ColumnElement[bool]:
+    """What keeps an order from being paid again; the index ``one_live_payment_per_order`` says the same."""
+    return or_(
+        payments.c.status.in_([*OPEN, PaymentStatus.REVIEW]),
+        and_(payments.c.status == PaymentStatus.SUCCEEDED, payments.c.refund_status != RefundStatus.FULL),
+    )
+
+
+async def turn_to(tx: AsyncConnection, payment: Payment, account: ProviderAccount, now: datetime) -> None:
+    """Ask another provider for the checkout from now on: the present one has definitely made none."""
+    left = payment.order.alternatives[payment.order.alternatives.index(account.provider) + 1 :]
+    await tx.execute(
+        update(payments)
+        .where(payments.c.id == payment.id, payments.c.status == PaymentStatus.CREATED)
+        .values(provider=account.provider, account_id=account.id, alternatives=list(left), updated_at=now)
+    )
 
 
 async def opened(
@@ -142,34 +151,63 @@ async def opened(
             .returning(payments)
         )
     ).one_or_none()
-    return None if moved is None else _payment(moved)
+    if moved is None:
+        return None
+    await checkouts.opened(tx, payment_id, reference)
+    return _payment(moved)
+
+
+class Change(Value):
+    """What a verdict changes beside the status: the money it speaks of, and who answers for it."""
+
+    captured: Money | None = None
+    reference: str | None = None
+    checkout_url: str | None = None
+    accepted_by: str | None = None
 
 
 async def move(
-    tx: AsyncConnection, payment_id: str, verdict: Verdict, said: Observation, now: datetime
+    tx: AsyncConnection, payment_id: str, verdict: Verdict, change: Change, now: datetime
 ) -> Payment | None:
-    """Carry a verdict out, if the payment may still go there. None: it did not move."""
-    if verdict.to is None:
+    """Carry a verdict out, if the payment may still go there. None: nothing changed.
+
+    Late money that is given back leaves the status as it is; it is written down once.
+    """
+    if verdict.to is None and not verdict.late:
         return None
-    changes: dict[str, Any] = {
-        "status": verdict.to,
-        "failure_code": verdict.failure_code,
-        "failure_message": verdict.failure_message,
-        "updated_at": now,
-    }
-    if said.captured is not None:
-        changes["captured_minor"] = said.captured.amount_minor
-    if said.reference is not None:
-        changes["provider_reference"] = func.coalesce(payments.c.provider_reference, said.reference)
+    values: dict[str, Any] = {"updated_at": now}
+    if verdict.to is None:
+        guard = and_(payments.c.status.in_(ENDED), payments.c.captured_currency.is_(None))
+    else:
+        guard = payments.c.status.in_(sources(verdict.to, late=verdict.late))
+        values |= {
+            "status": verdict.to,
+            "failure_code": verdict.failure_code,
+            "failure_message": verdict.failure_message,
+        }
+    if verdict.late:
+        values["late"] = True
+    if change.accepted_by is not None:
+        values["accepted_by"] = change.accepted_by
+    if change.captured is not None:
+        values |= {
+            "captured_minor": change.captured.amount_minor,
+            "captured_currency": change.captured.currency,
+        }
+    if change.reference is not None:
+        values["provider_reference"] = func.coalesce(payments.c.provider_reference, change.reference)
+    if change.checkout_url is not None:
+        values["checkout_url"] = func.coalesce(payments.c.checkout_url, change.checkout_url)
     moved = (
         await tx.execute(
-            update(payments)
-            .where(payments.c.id == payment_id, payments.c.status.in_(sources(verdict.to)))
-            .values(changes)
-            .returning(payments)
+            update(payments).where(payments.c.id == payment_id, guard).values(values).returning(payments)
         )
     ).one_or_none()
-    return None if moved is None else _payment(moved)
+    if moved is None:
+        return None
+    if moved.status not in OPEN:
+        await checkouts.closed(tx, payment_id)
+    return _payment(moved)
 
 
 class Cause(Value):
@@ -202,9 +240,9 @@ async def note(tx: AsyncConnection, payment: Payment, cause: Cause) -> None:
 
 
 async def record_change(
-    tx: AsyncConnection, payment: Payment, cause: Cause, also: Sequence[Announcement] = ()
+    tx: AsyncConnection, payment: Payment, cause: Cause, told: Sequence[Announcement]
 ) -> list[str]:
-    """All that a change of status leaves behind: history, audit record and announcements.
+    """All that a change leaves behind: history, audit record and announcements.
 
     Names the endpoints that now have something to receive. Call it last in the transaction.
     """
@@ -222,7 +260,6 @@ async def record_change(
             at=cause.at,
         ),
     )
-    told = [payment_announcement(payment), *also]
     return await events.announce(tx, payment.order.tenant_id, told, cause.at)
 
 
@@ -239,30 +276,6 @@ async def history(tx: AsyncConnection, payment_id: str) -> list[dict[str, Any]]:
         .order_by(payment_events.c.at, payment_events.c.id)
     )
     return [dict(row) for row in rows.mappings()]
-
-
-async def book_capture(tx: AsyncConnection, payment: Payment, captured: Money, at: datetime) -> None:
-    """The provider owes us what it captured. The tenant has earned it, unless it must be reviewed first.
-
-    The two entries sum to zero.
-    """
-    earned = payment.status is PaymentStatus.SUCCEEDED
-    common = {
-        "tenant_id": payment.order.tenant_id,
-        "transaction_id": derived_id("txn", payment.order.created_at, payment.id, "capture"),
-        "payment_id": payment.id,
-        "currency": captured.currency,
-        "at": at,
-    }
-    owed, due = captured.amount_minor, "tenant_revenue" if earned else "suspense"
-    await tx.execute(
-        insert(ledger_entries).values(
-            [
-                {**common, "account": "provider_receivable", "amount_minor": owed},
-                {**common, "account": due, "amount_minor": -owed},
-            ]
-        )
-    )
 
 
 class PaymentFilter(Value):
@@ -303,6 +316,28 @@ def _narrowed(query: Select[Any], wanted: PaymentFilter) -> Select[Any]:
     return query.where(*(holds(column, value) for column, holds, value in asked if value is not None))
 
 
+async def nudged(tx: AsyncConnection, payment_id: str, not_since: datetime, now: datetime) -> bool:
+    """Note that somebody wants to know what became of an UNKNOWN payment; False if that was just noted."""
+    done = await tx.execute(
+        update(payments)
+        .where(
+            payments.c.id == payment_id,
+            payments.c.status == PaymentStatus.UNKNOWN,
+            or_(payments.c.nudged_at.is_(None), payments.c.nudged_at < not_since),
+        )
+        .values(nudged_at=now)
+    )
+    return bool(done.rowcount)
+
+
+async def owner(tx: AsyncConnection, payment_id: str) -> str | None:
+    """Whose payment it is; needs a system transaction."""
+    found: str | None = (
+        await tx.execute(select(payments.c.tenant_id).where(payments.c.id == payment_id))
+    ).scalar()
+    return found
+
+
 async def neglected(
     tx: AsyncConnection, created_before: datetime, expired_before: datetime, known: Sequence[str], limit: int
 ) -> list[PaymentRef]:
@@ -328,9 +363,22 @@ async def neglected(
 def _payment(row: Row[Any]) -> Payment:
     facts = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
     shared = {name: facts[name] for name in PaymentOrder.model_fields if name in facts}
+    captured = None
+    if row.captured_currency is not None:
+        captured = Money(amount_minor=row.captured_minor, currency=row.captured_currency)
     order = PaymentOrder(
         payment_id=row.id,
         money=Money(amount_minor=row.amount_minor, currency=row.currency),
-        **(shared | {"entitlements": tuple(Grant(**grant) for grant in row.entitlements)}),
+        **(
+            shared
+            | {
+                "entitlements": tuple(Grant(**grant) for grant in row.entitlements),
+                "alternatives": tuple(row.alternatives),
+            }
+        ),
     )
-    return Payment(order=order, **{name: facts[name] for name in Payment.model_fields if name in facts})
+    return Payment(
+        order=order,
+        captured=captured,
+        **{name: facts[name] for name in Payment.model_fields if name in facts},
+    )

@@ -49,6 +49,16 @@ def _at(name: str = "created_at") -> Column[object]:
     return Column(name, Moment, nullable=False)
 
 
+def _calls() -> tuple[Column[int], Column[int], Column[object], Column[object]]:
+    """What ``storage.calls`` remembers of calls to a provider."""
+    return (
+        Column("attempts", Integer, nullable=False, server_default=text("0")),
+        Column("unsure", Integer, nullable=False, server_default=text("0")),
+        Column("first_called_at", Moment),
+        Column("busy_until", Moment),
+    )
+
+
 tenants = Table(
     "tenants",
     metadata,
@@ -113,6 +123,7 @@ payments = Table(
     Column("currency", String(3), nullable=False),
     Column("provider", String(32), nullable=False),
     Column("account_id", Id, ForeignKey("provider_accounts.id"), nullable=False),
+    Column("alternatives", JSONB, nullable=False, server_default=text("'[]'")),
     Column("description", String(500)),
     Column("customer_email", String(254)),
     Column("success_url", String(2048)),
@@ -121,30 +132,38 @@ payments = Table(
     Column("metadata", JSONB, nullable=False),
     Column("sandbox", Boolean, nullable=False),
     Column("status", String(24), nullable=False),
-    Column("calls", Integer, nullable=False, server_default=text("0")),
     Column("provider_reference", String(255)),
     Column("checkout_url", Text),
     Column("opened_at", Moment),
     Column("captured_minor", BigInteger, nullable=False, server_default=text("0")),
+    Column("captured_currency", String(3)),
+    Column("refund_reserved", BigInteger, nullable=False, server_default=text("0")),
     Column("amount_refunded", BigInteger, nullable=False, server_default=text("0")),
     Column("refund_status", String(16), nullable=False, server_default=text("'NONE'")),
     Column("dispute_status", String(16), nullable=False, server_default=text("'NONE'")),
     Column("failure_code", String(64)),
     Column("failure_message", String(500)),
     Column("late", Boolean, nullable=False, server_default=text("false")),
+    Column("accepted_by", String(160)),
+    Column("nudged_at", Moment),
     Column("correlation_id", String(128)),
     _at(),
     _at("updated_at"),
     _at("expires_at"),
     UniqueConstraint("tenant_id", "idempotency_key"),
     CheckConstraint("amount_minor > 0", name="amount"),
-    CheckConstraint("amount_refunded <= captured_minor", name="refunds_within_capture"),
+    CheckConstraint("refund_reserved <= captured_minor", name="refunds_within_capture"),
+    CheckConstraint("amount_refunded <= refund_reserved", name="refunds_were_reserved"),
     CheckConstraint(
         "status IN ('CREATED', 'PROVIDER_PENDING', 'SUCCEEDED', 'FAILED', 'EXPIRED', 'CANCELLED',"
         " 'UNKNOWN', 'REVIEW')",
         name="status",
     ),
-    CheckConstraint("status <> 'SUCCEEDED' OR captured_minor = amount_minor", name="paid_in_full"),
+    CheckConstraint(
+        "status <> 'SUCCEEDED' OR (captured_minor = amount_minor AND captured_currency = currency)"
+        " OR (captured_minor > 0 AND accepted_by IS NOT NULL)",
+        name="paid_in_full",
+    ),
     # An order is paid once, whatever keys its requests carry.
     Index(
         "one_live_payment_per_order",
@@ -163,6 +182,55 @@ payments = Table(
         "created_at",
         postgresql_where=text("status IN ('CREATED', 'PROVIDER_PENDING', 'UNKNOWN')"),
     ),
+)
+
+checkouts = Table(
+    "checkouts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    _payment(),
+    Column("account_id", Id, ForeignKey("provider_accounts.id"), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    *_calls(),
+    Column("reference", String(255)),
+    CheckConstraint("state IN ('CALLING', 'OPEN', 'ABSENT', 'CLOSED')", name="state"),
+    Index(None, "payment_id"),
+    Index(
+        "one_payable_checkout_per_payment",
+        "payment_id",
+        unique=True,
+        postgresql_where=text("state IN ('CALLING', 'OPEN')"),
+    ),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    _payment(),
+    Column("account_id", Id, ForeignKey("provider_accounts.id"), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("checkout_reference", String(255), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("reason", String(500)),
+    Column("requested_by", String(160), nullable=False),
+    *_calls(),
+    Column("provider_reference", String(255)),
+    Column("failure_code", String(64)),
+    Column("failure_message", String(500)),
+    Column("correlation_id", String(128)),
+    _at(),
+    _at("updated_at"),
+    CheckConstraint("amount_minor > 0", name="amount"),
+    CheckConstraint("state IN ('PENDING', 'SUCCEEDED', 'FAILED', 'UNKNOWN')", name="state"),
+    Index(None, "payment_id"),
+    Index("refunds_unsettled", "created_at", postgresql_where=text("state IN ('PENDING', 'UNKNOWN')")),
 )
 
 payment_events = Table(

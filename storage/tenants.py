@@ -8,7 +8,7 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import NotFound, Refusal, TenantSuspended, ValidationFailed
-from domain.tenant import Credential, ProviderAccount, Role, Tenant, TenantSettings
+from domain.tenant import Credential, LatePolicy, ProviderAccount, Role, Tenant, TenantSettings
 from domain.values import Value
 from storage import accounts
 from storage.tables import credentials, provider_accounts, tenants
@@ -47,18 +47,26 @@ class Terms(Value):
         """Why there can be no new payment; None when there can."""
         if self.suspended:
             return TenantSuspended()
-        if not self._matching():
+        if not self._in_order():
             return ValidationFailed(errors=(("/provider", "there is no account at this provider"),))
         return None
 
     @property
     def account(self) -> ProviderAccount:
         """Where a new payment goes; only after ``refusal`` found nothing."""
-        return self._matching()[0]
+        return self._in_order()[0]
 
-    def _matching(self) -> Sequence[ProviderAccount]:
-        wanted = self.wanted or self.settings.default_provider
-        return [account for account in self.candidates if wanted in {None, account.provider}]
+    @property
+    def alternatives(self) -> tuple[str, ...]:
+        """Where it goes when that one has definitely made no checkout, and so on."""
+        return tuple(account.provider for account in self._in_order()[1:])
+
+    def _in_order(self) -> list[ProviderAccount]:
+        accounts = {account.provider: account for account in self.candidates}
+        chosen = [self.settings.default_provider, *self.settings.provider_order]
+        # Who names a provider means that one. Who never chose any gets the oldest account.
+        names = [self.wanted] if self.wanted else [name for name in chosen if name] or [*accounts][:1]
+        return [accounts[name] for name in dict.fromkeys(names) if name in accounts]
 
 
 async def terms(tx: AsyncConnection, tenant_id: str, provider: str | None) -> Terms:
@@ -83,6 +91,12 @@ async def terms(tx: AsyncConnection, tenant_id: str, provider: str | None) -> Te
         candidates=[accounts.account(row) for row in rows if row.id is not None],
         wanted=provider,
     )
+
+
+async def late_policy(tx: AsyncConnection, tenant_id: str) -> LatePolicy:
+    """What this tenant wants done with late money."""
+    query = select(tenants.c.settings).where(tenants.c.id == tenant_id)
+    return TenantSettings(**(await tx.execute(query)).scalar_one()).late_payment
 
 
 async def suspend(tx: AsyncConnection, tenant_id: str, *, suspended: bool) -> Tenant:

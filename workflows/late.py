@@ -1,13 +1,18 @@
-"""What a provider says of a payment whose own workflow has ended."""
+"""What is said of a payment whose own workflow has ended: by its provider, or by an operator."""
 
 from collections import deque
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.payment import PaymentActivities as Step
-    from domain.payment import Observation, PaymentRef, Report
+    from domain.evidence import Observation
+    from domain.payment import PaymentRef
+    from domain.verdicts import Report, Ruling
     from workflows import policies
+
+do = workflow.execute_activity_method
 
 
 def workflow_id(tenant_id: str, payment_id: str) -> str:
@@ -16,22 +21,37 @@ def workflow_id(tenant_id: str, payment_id: str) -> str:
 
 @workflow.defn(name="Late")
 class LateWorkflow:
-    """Hears late reports and lets the payment's own rules decide. Runs anew with every late report."""
+    """Hears what comes late and lets the payment's own rules decide. Runs anew whenever something does."""
 
     @workflow.init
-    def __init__(self, ref: PaymentRef) -> None:  # noqa: ARG002 - Temporal hands it to both
-        self._reports: deque[Observation] = deque()
+    def __init__(self, ref: PaymentRef) -> None:
+        self._ref = ref
+        self._heard: deque[Observation | Ruling] = deque()
 
     @workflow.run
-    async def run(self, ref: PaymentRef) -> None:
-        while self._reports:
-            said = self._reports.popleft()
-            await workflow.execute_activity_method(
-                Step.settle,
-                Report(ref=ref, said=said),
-                **policies.step(policies.STORE, ref.tenant_id, 1, f"{said.channel} says {said.word}"),
-            )
+    async def run(self, ref: PaymentRef) -> None:  # noqa: ARG002 - Temporal hands it to both
+        while self._heard:
+            await self._take(self._heard.popleft())
 
     @workflow.signal
     def provider_reported(self, said: Observation) -> None:
-        self._reports.append(said)
+        self._heard.append(said)
+
+    @workflow.signal
+    def operator_decided(self, ruling: Ruling) -> None:
+        self._heard.append(ruling)
+
+    async def _take(self, heard: Observation | Ruling) -> None:
+        if isinstance(heard, Ruling):
+            await do(Step.rule, heard, **self._by(f"an operator wants to {heard.choice}"))
+            return
+        try:
+            report = Report(ref=self._ref, said=heard)
+            await do(Step.settle, report, **self._by(f"{heard.channel} says {heard.word}"))
+        except ActivityError:
+            # The event is back in the inbox, which tries it again; it must not hold up the others.
+            if heard.inbox_id is None:
+                raise
+
+    def _by(self, summary: str) -> workflow.ActivityConfig:
+        return policies.step(policies.STORE, self._ref.tenant_id, 1, summary)

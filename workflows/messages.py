@@ -11,11 +11,15 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.courier import Round
-from domain.payment import OPEN, Observation, Payment, PaymentRef, Progress
-from workflows import courier, late, payment, policies
+from domain.evidence import Observation
+from domain.payment import OPEN, Payment, PaymentRef, Progress
+from domain.refund import RefundRef
+from domain.verdicts import Ruling
+from workflows import courier, late, payment, policies, refund
 from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow, attributes
+from workflows.refund import RefundWorkflow
 
 _QUICK: Final = timedelta(seconds=5)
 
@@ -101,19 +105,52 @@ async def report(client: Client, known: Payment, said: Observation) -> None:
             **_birth(ref),
         )
     else:
-        await client.start_workflow(
-            LateWorkflow.run,
-            ref,
-            id=late.workflow_id(ref.tenant_id, ref.payment_id),
-            task_queue=policies.QUEUE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            start_signal="provider_reported",
-            start_signal_args=[said],
-            static_summary=f"{said.word} after the end of {ref.payment_id}",
-            priority=policies.fair(ref.tenant_id, 1),
-            rpc_timeout=_QUICK,
-        )
+        await _tell_late(client, ref, "provider_reported", said, f"{said.word} after the end")
+
+
+async def rule(client: Client, ruling: Ruling) -> None:
+    """Pass an operator's decision on. It counts for a payment under review, and for no other."""
+    await _tell_late(client, ruling.ref, "operator_decided", ruling, f"{ruling.choice} by {ruling.by}")
+
+
+async def _tell_late(
+    client: Client, ref: PaymentRef, signal: str, news: Observation | Ruling, summary: str
+) -> None:
+    await client.start_workflow(
+        LateWorkflow.run,
+        ref,
+        id=late.workflow_id(ref.tenant_id, ref.payment_id),
+        task_queue=policies.QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        start_signal=signal,
+        start_signal_args=[news],
+        static_summary=f"{summary} of {ref.payment_id}",
+        priority=policies.fair(ref.tenant_id, 1),
+        rpc_timeout=_QUICK,
+    )
+
+
+async def nudge(client: Client, ref: PaymentRef) -> None:
+    """Have the provider asked now what became of a payment that nobody can account for."""
+    await client.start_workflow(
+        PaymentWorkflow.run, ref, start_signal="nudge", rpc_timeout=_QUICK, **_birth(ref)
+    )
+
+
+async def start_refund(client: Client, ref: RefundRef) -> None:
+    """Make sure the refund's workflow exists."""
+    await client.start_workflow(
+        RefundWorkflow.run,
+        ref,
+        id=refund.workflow_id(ref.tenant_id, ref.refund_id),
+        task_queue=policies.QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        static_summary=f"{ref.money} of {ref.payment_id} at {ref.provider}",
+        priority=policies.fair(ref.tenant_id, 1),
+        rpc_timeout=_QUICK,
+    )
 
 
 async def _signal(client: Client, workflow_id: str, said: Observation) -> None:

@@ -1,7 +1,7 @@
 """One payment, from order to entitlement."""
 
 from collections import deque
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
@@ -10,19 +10,9 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.payment import Inquiry
     from activities.payment import PaymentActivities as Step
-    from domain.payment import (
-        ECHO,
-        OPEN,
-        Channel,
-        Observation,
-        PaymentRef,
-        PaymentStatus,
-        Progress,
-        Report,
-        Verdict,
-        Word,
-        decide,
-    )
+    from domain.evidence import Channel, Observation, Word
+    from domain.payment import OPEN, PaymentRef, PaymentStatus, Progress
+    from domain.verdicts import ECHO, Report, Standing, decide
     from workflows import policies
 
 do = workflow.execute_activity_method
@@ -49,6 +39,10 @@ class PaymentWorkflow:
         # From here on the provider is asked to take no more money; before, we only wait for some.
         self._closing = False
         self._question: workflow.ActivityHandle[Progress] | None = None
+        self._asked_since: datetime | None = None
+        self._nudged = False
+        # Nobody has an answer after a month: whoever still wants one must ask.
+        self._given_up = False
 
     @workflow.run
     async def run(self, ref: PaymentRef) -> PaymentStatus:
@@ -77,6 +71,11 @@ class PaymentWorkflow:
     def provider_reported(self, said: Observation) -> None:
         self._reports.append(said)
 
+    @workflow.signal
+    def nudge(self) -> None:
+        """Somebody wants to know what became of it, and cannot wait for the next question."""
+        self._nudged = True
+
     async def _open(self) -> None:
         """Insist on a checkout until the payment's time is up; only a definite "no" ends it sooner."""
         left = self._ref.expires_at - workflow.now()
@@ -93,10 +92,12 @@ class PaymentWorkflow:
 
     async def _next_step(self) -> Progress:
         """Whichever comes first: a report, an answer to our question, a wish to cancel, the deadline."""
-        question = self._question = self._question or self._ask()
+        self._question = self._question or self._ask()
 
         def something_happened() -> bool:
-            return bool(self._reports) or question.done() or (self._cancelling and not self._closing)
+            answered = self._question is not None and self._question.done()
+            wishes = self._nudged if self._closing else self._cancelling
+            return bool(self._reports) or answered or wishes
 
         try:
             await workflow.wait_condition(
@@ -110,21 +111,30 @@ class PaymentWorkflow:
             return await self._close()
         if self._reports:
             return await self._settle(self._reports.popleft())
-        if question.done():
-            self._question = None
-            return await question
+        if self._question is not None and self._question.done():
+            answer, self._question = await self._question, None
+            self._given_up = answer.status in OPEN
+            return answer
+        if self._closing:
+            self._stop_asking()
+            self._given_up = False
+            return self._progress
         return await self._close()
 
-    def _ask(self) -> workflow.ActivityHandle[Progress]:
+    def _ask(self) -> workflow.ActivityHandle[Progress] | None:
+        if self._given_up:
+            return None
+        at_once, self._nudged = self._nudged and self._closing, False
+        self._asked_since = self._asked_since or workflow.now()
         return workflow.start_activity_method(
             Step.ask,
-            self._inquiry(),
+            self._inquiry().model_copy(update={"since": self._asked_since, "at_once": at_once}),
             **self._by(policies.PATIENT, 3, "find out" if self._closing else "ask if no webhook comes"),
         )
 
     async def _close(self) -> Progress:
         """Silence is not failure: the webhook may be lost. Close, and believe the answer."""
-        self._closing = True
+        self._closing, self._nudged = True, False
         if self._cancelling:
             # It would take a closed checkout for one that expired by itself.
             self._stop_asking()
@@ -139,6 +149,7 @@ class PaymentWorkflow:
         if progress.status in OPEN:
             # From now on the question is another one.
             self._stop_asking()
+            self._asked_since = None
         return progress
 
     def _stop_asking(self) -> None:
@@ -147,11 +158,17 @@ class PaymentWorkflow:
             self._question = None
 
     async def _settle(self, said: Observation) -> Progress:
-        return await do(
-            Step.settle,
-            Report(ref=self._ref, said=said, intent=self._intent),
-            **self._by(policies.STORE, 1, f"{said.channel} says {said.word}"),
-        )
+        try:
+            return await do(
+                Step.settle,
+                Report(ref=self._ref, said=said, intent=self._intent),
+                **self._by(policies.STORE, 1, f"{said.channel} says {said.word}"),
+            )
+        except ActivityError:
+            if said.inbox_id is None:
+                raise
+            # The event is back in the inbox, which tries it again; it must not hold up the others.
+            return self._progress
 
     async def _hear_the_rest(self) -> None:
         """What was reported while we ended still takes effect; a mere echo the inbox can file by itself."""
@@ -160,7 +177,7 @@ class PaymentWorkflow:
                 await workflow.wait_condition(lambda: bool(self._reports) or workflow.all_handlers_finished())
                 continue
             said = self._reports.popleft()
-            if self._verdict(said).note != ECHO:
+            if not self._knows(said):
                 self._now_at(await self._settle(said))
 
     def _now_at(self, progress: Progress) -> None:
@@ -182,8 +199,15 @@ class PaymentWorkflow:
     def _intent(self) -> PaymentStatus:
         return S.CANCELLED if self._cancelling else S.EXPIRED
 
-    def _verdict(self, said: Observation) -> Verdict:
-        return decide(self._ref, self._progress.status, said, self._intent, self._progress.provider_reference)
+    def _knows(self, said: Observation) -> bool:
+        paid = self._progress.status is S.SUCCEEDED
+        standing = Standing(
+            ordered=self._ref.money,
+            status=self._progress.status,
+            reference=self._progress.provider_reference,
+            captured=self._ref.money if paid else None,
+        )
+        return decide(standing, said, self._intent).note == ECHO
 
     def _inquiry(self) -> Inquiry:
         return Inquiry(

@@ -13,8 +13,8 @@ import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.world import World
-from storage import events, inbox, payments
+from activities.world import World, alert
+from storage import events, inbox, payments, refunds
 from workflows import messages
 
 log = structlog.get_logger(__name__)
@@ -48,7 +48,7 @@ class Sweeps:
     async def running(self) -> AsyncIterator[None]:
         rounds = [
             asyncio.create_task(self._again(sweep))
-            for sweep in (self.start_orders, self.drain_inbox, self.wake_couriers)
+            for sweep in (self.start_orders, self.start_refunds, self.drain_inbox, self.wake_couriers)
         ]
         try:
             yield
@@ -77,6 +77,16 @@ class Sweeps:
                 await messages.start_payment(self._temporal, ref)
                 self._seen[ref.payment_id] = now + (_SEEN_FOR if ref.expires_at > now else _SEEN_LONG_FOR)
 
+    async def start_refunds(self) -> None:
+        """Give every refund on record its workflow."""
+        now = self._world.clock()
+        async with self._world.database.system() as tx:
+            refs = await refunds.unsettled(tx, now - _UNSTARTED_AFTER, list(self._seen), _BATCH)
+        for ref in refs:
+            async with _alone(ref.refund_id):
+                await messages.start_refund(self._temporal, ref)
+                self._seen[ref.refund_id] = now + _SEEN_LONG_FOR
+
     async def drain_inbox(self) -> None:
         """Pass on every provider event that has not taken effect."""
         async with self._world.database.system() as tx:
@@ -86,20 +96,41 @@ class Sweeps:
                 await self._pass_on(letter)
 
     async def _pass_on(self, letter: inbox.Letter) -> None:
-        now = self._world.clock()
-        async with self._world.database.tenant(letter.tenant_id) as tx:
-            payment = await inbox.match(tx, letter, now)
-            if payment is None or await inbox.is_echo(tx, letter, payment, now):
-                return
+        now, database = self._world.clock(), self._world.database
+        async with database.tenant(letter.tenant_id) as tx:
+            letter = await inbox.match(tx, letter, now)
+            if letter.payment_id is not None:
+                payment = await payments.get(tx, letter.payment_id)
+                if await inbox.is_echo(tx, letter, payment, now):
+                    return
+        if letter.payment_id is None:
+            await self._unmatched(letter)
+            return
         try:
             await messages.report(self._temporal, payment, letter.observation)
         except RPCError as error:
             if error.status in _AWAY:
                 raise
-            log.error("report_refused", inbox_id=letter.id, status=error.status)  # noqa: TRY400
-        # Even one that Temporal did not want goes to the end of the line.
-        async with self._world.database.tenant(letter.tenant_id) as tx:
+            async with database.tenant(letter.tenant_id) as tx:
+                dead = await inbox.stumbled(tx, letter.id, error.status.name.lower(), now)
+            log.error("report_refused", inbox_id=letter.id, status=error.status, dead=dead)  # noqa: TRY400
+            return
+        async with database.tenant(letter.tenant_id) as tx:
             await inbox.passed_on(tx, letter, now)
+
+    async def _unmatched(self, letter: inbox.Letter) -> None:
+        """Nobody's payment, so far: unless it is another tenant's, which is none of this account's business."""
+        named = letter.observation.payment_id
+        if letter.state == "UNMATCHED" and named is not None:
+            async with self._world.database.system() as tx:
+                theirs = await payments.owner(tx, named)
+            if theirs is None:
+                return
+            async with self._world.database.tenant(letter.tenant_id) as tx:
+                await inbox.quarantine(tx, letter.id, inbox.OTHER_ACCOUNT)
+            alert("event_quarantined", inbox_id=letter.id, why=inbox.OTHER_ACCOUNT)
+        elif letter.state != "UNMATCHED":
+            alert(f"event_{letter.state.lower()}", inbox_id=letter.id, why=letter.note)
 
     async def wake_couriers(self) -> None:
         """Wake the couriers of deliveries that should have left long ago."""

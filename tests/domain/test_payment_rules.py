@@ -8,23 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.evidence import Channel, Observation, Word
 from domain.money import Money
-from domain.payment import (
+from domain.payment import ENDED, TRANSITIONS, sources
+from domain.payment import PaymentStatus as S
+from domain.verdicts import (
     ECHO,
-    ENDED,
     FOR_A_PERSON,
     OTHER_CHECKOUT,
     TOO_EARLY,
-    TRANSITIONS,
-    Channel,
-    Observation,
-    PaymentRef,
+    Standing,
     Verdict,
-    Word,
     decide,
-    sources,
 )
-from domain.payment import PaymentStatus as S
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ORDERED = Money(amount_minor=1_990_000, currency="HUF")

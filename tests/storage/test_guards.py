@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import OrderAlreadyPaid, OrderHasOpenPayment
 from domain.money import Money
-from domain.payment import Channel, Observation, Payment, PaymentOrder, Verdict, Word, sources
+from domain.payment import Payment, PaymentOrder, sources
 from domain.payment import PaymentStatus as S
+from domain.verdicts import Verdict
 from storage import payments
 from storage.database import Database
 from tests.house import House, Json, Tenant
@@ -75,7 +76,7 @@ class Desk:
 
     async def put(self, payment_id: str, **columns: Any) -> None:
         """Change a row behind our code's back, its money always captured in full unless said otherwise."""
-        columns = {"captured_minor": MONEY.amount_minor} | columns
+        columns = {"captured_minor": MONEY.amount_minor, "captured_currency": MONEY.currency} | columns
         changes = ", ".join(f"{name} = :{name}" for name in columns)
         async with self.tx.begin_nested():
             await self.tx.execute(
@@ -83,16 +84,8 @@ class Desk:
             )
 
     async def move(self, payment_id: str, to: S) -> Payment | None:
-        said = Observation(
-            word=Word.PAID,
-            raw_state="complete/paid",
-            channel=Channel.WEBHOOK,
-            cause_id="evt_1",
-            reference="cs_1",
-            captured=MONEY,
-            observed_at=NOW,
-        )
-        return await payments.move(self.tx, payment_id, Verdict(to=to, note="guard"), said, NOW)
+        change = payments.Change(captured=MONEY, reference="cs_1")
+        return await payments.move(self.tx, payment_id, Verdict(to=to, note="guard"), change, NOW)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ own Temporal never hears of these payments: their rows are placed without the AP
 import json
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ from temporalio.testing import WorkflowEnvironment
 
 import worker
 from activities.world import World
+from domain.events import payment_announcement
 from domain.money import Money
 from domain.payment import Payment, PaymentOrder, PaymentRef
 from domain.values import new_id
 from installation import open_world
+from providers.line import Line, Lines
 from settings import Settings
 from storage import accounts, payments
 from tests.house import House, Json, Tenant, eventually
@@ -137,7 +139,7 @@ class FastHouse:
             )
             payment, _ = await payments.place(tx, order, account.id)
             cause = payments.Cause(id="order", type="payment.created", actor="test", at=now)
-            await payments.record_change(tx, payment, cause)
+            await payments.record_change(tx, payment, cause, [payment_announcement(payment)])
         return payment
 
 
@@ -162,8 +164,10 @@ async def fast(house: House) -> AsyncIterator[FastHouse]:
             data_converter=pydantic_data_converter,
             test_server_existing_path=str(Path(sys.executable).parent / "temporal-test-server"),
         ) as time,
-        open_world(settings, time.client) as world,
+        open_world(settings, time.client) as real,
     ):
+        # A breaker counts in our time, in which months pass here in a moment.
+        world = replace(real, lines=Lines(lambda: Line(troubled_after=sys.maxsize)))
         # A search attribute that the server does not know would hang the workflow without a word.
         await time.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)

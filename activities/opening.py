@@ -1,0 +1,123 @@
+"""Getting a checkout from a provider: at most one that can be paid, whatever is lost on the way.
+
+Where keys make a write safe to repeat, it is repeated. Where they do not, or not any more, the provider is
+first asked what it knows, and one caller at a time may ask. Another provider's turn comes only when this one
+has definitely made none.
+"""
+
+from dataclasses import dataclass
+
+from activities.settling import not_opened
+from activities.world import World, alert
+from domain.errors import OutcomeUnknown, ProviderAuthFailed, ProviderError, ProviderRejected
+from domain.events import EVENT_OF_STATUS, payment_announcement
+from domain.evidence import Word
+from domain.payment import Payment, PaymentRef, PaymentStatus, Progress
+from providers.base import PROVIDERS, Capability, Checkout, Provider
+from storage import accounts, calls, checkouts, payments, tables
+
+_TOO_LATE = ProviderRejected("Time was up before the provider could be asked.")
+
+
+@dataclass
+class _Attempt:
+    """One leave to call, and whether a "no" to it means that there is no checkout at all."""
+
+    payment: Payment
+    call: calls.Call
+    exclusive: bool
+    certain: bool
+
+
+async def open_checkout(world: World, ref: PaymentRef) -> Progress:
+    """The payment once it has a checkout, or never will have one.
+
+    Raises ``ProviderUnavailable`` and ``OutcomeUnknown``, for the step to be tried again, and ``NotYet``.
+    """
+    provider: Provider | None = None
+    broken: ProviderRejected = _TOO_LATE
+    async with world.database.tenant(ref.tenant_id) as tx:
+        payment = await payments.get(tx, ref.payment_id)
+        if payment.status is not PaymentStatus.CREATED:
+            return payment.progress
+        try:
+            _, provider = await world.provider(tx, payment.account_id)
+        except ProviderRejected as unusable:
+            broken = unusable
+        able = PROVIDERS[payment.order.provider].capabilities
+        # Who may turn to another provider must know for sure what became of this one's.
+        exclusive = Capability.IDEMPOTENT_WRITES not in able or bool(payment.order.alternatives)
+        call = await checkouts.calling(tx, payment, exclusive=exclusive)
+    attempt = _Attempt(payment, call, exclusive, certain=call.first)
+    try:
+        if provider is None or world.clock() >= ref.expires_at:
+            raise broken
+        checkout = await _checkout(world, provider, attempt)
+    except ProviderError as trouble:
+        return await _without(world, ref, attempt, trouble)
+    return await _opened(world, ref, checkout)
+
+
+async def _checkout(world: World, provider: Provider, attempt: _Attempt) -> Checkout:
+    call, order = attempt.call, attempt.payment.order
+    repeatable = Capability.IDEMPOTENT_WRITES in provider.capabilities and call.key_lives
+    if not call.first and (attempt.exclusive or not repeatable):
+        found = await provider.find_checkout(order.payment_id, world.clock())
+        if found.word is not Word.ABSENT:
+            return _named(found.reference, found.checkout_url)
+        # With nobody else calling, none is on its way either.
+        attempt.certain = attempt.exclusive
+    return await provider.open_checkout(order)
+
+
+def _named(reference: str | None, url: str | None) -> Checkout:
+    if reference is None or url is None:
+        raise OutcomeUnknown("The provider knows a checkout, and does not say where.")
+    return Checkout(reference=reference, url=url)
+
+
+async def _without(world: World, ref: PaymentRef, attempt: _Attempt, trouble: ProviderError) -> Progress:
+    """No checkout came of this call. Whether that is for sure decides what may follow."""
+    order = attempt.payment.order
+    if isinstance(trouble, ProviderAuthFailed):
+        alert("provider_refuses_account", provider=order.provider, account_id=attempt.payment.account_id)
+    unsure = isinstance(trouble, OutcomeUnknown)
+    async with world.database.tenant(ref.tenant_id) as tx:
+        other = None
+        if attempt.certain and not unsure:
+            other = await accounts.serving(tx, order.alternatives)
+        if other is not None and await checkouts.absent(tx, attempt.call):
+            await payments.turn_to(tx, attempt.payment, other, world.clock())
+            cause = payments.Cause(
+                id=f"failover:{attempt.call.id}",
+                type="payment.failover",
+                actor="workflow",
+                at=world.clock(),
+                raw_state=type(trouble).__name__,
+            )
+            await payments.note(tx, attempt.payment, cause)
+        else:
+            other = None
+            await calls.ended(tx, tables.checkouts, attempt.call, for_nothing=not unsure)
+    if other is not None:
+        return await open_checkout(world, ref)
+    if isinstance(trouble, ProviderRejected):
+        return await not_opened(world, ref, trouble, certain=attempt.certain)
+    raise trouble
+
+
+async def _opened(world: World, ref: PaymentRef, checkout: Checkout) -> Progress:
+    now = world.clock()
+    async with world.database.tenant(ref.tenant_id) as tx:
+        moved = await payments.opened(tx, ref.payment_id, checkout.reference, checkout.url, now)
+        if moved is None:
+            return (await payments.get(tx, ref.payment_id)).progress
+        cause = payments.Cause(
+            id=f"opened:{checkout.reference}",
+            type=EVENT_OF_STATUS[moved.status],
+            actor=f"provider:{moved.order.provider}",
+            at=now,
+        )
+        endpoints = await payments.record_change(tx, moved, cause, [payment_announcement(moved)])
+    await world.wake(ref.tenant_id, endpoints)
+    return moved.progress

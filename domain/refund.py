@@ -1,0 +1,137 @@
+"""A refund: how much goes back and why, how far it has come, and what a provider's word does to it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import AfterValidator
+
+from domain.evidence import Id, Shown, countable, storable
+from domain.money import Money
+from domain.values import Message, Value
+
+
+class RefundState(StrEnum):
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+    """The provider was asked and nobody can yet say what happened; the amount stays reserved."""
+
+
+R = RefundState
+TRANSITIONS: Final[Mapping[R, frozenset[R]]] = {
+    R.PENDING: frozenset({R.SUCCEEDED, R.FAILED, R.UNKNOWN}),
+    R.UNKNOWN: frozenset({R.PENDING, R.SUCCEEDED, R.FAILED}),
+    R.SUCCEEDED: frozenset(),
+    R.FAILED: frozenset(),
+}
+UNSETTLED: Final = frozenset({R.PENDING, R.UNKNOWN})
+
+
+def sources(to: RefundState) -> list[RefundState]:
+    """The states a refund may be in just before ``to``."""
+    return [state for state in R if to in TRANSITIONS[state]]
+
+
+class Origin(StrEnum):
+    """Who wanted the money to go back."""
+
+    LATE_MONEY = "late_money"
+    REVIEW = "review"
+
+
+class Refund(Value):
+    """A refund as its row tells it. ``id`` is also the key the provider is given."""
+
+    id: str
+    tenant_id: str
+    payment_id: str
+    account_id: str
+    provider: str
+    money: Money
+    state: RefundState
+    origin: Origin
+    reason: str | None = None
+    checkout_reference: str
+    """Where the money was captured."""
+    correlation_id: str | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def ref(self) -> "RefundRef":
+        return RefundRef(
+            tenant_id=self.tenant_id,
+            refund_id=self.id,
+            payment_id=self.payment_id,
+            money=self.money,
+            provider=self.provider,
+        )
+
+
+class RefundRef(Message):
+    """What a refund's workflow is told."""
+
+    tenant_id: str
+    refund_id: str
+    payment_id: str
+    money: Money
+    provider: str
+
+
+class RefundWord(StrEnum):
+    """What a provider can say about a refund, in our words."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABSENT = "absent"
+    """The provider positively knows no refund of this name."""
+    UNCLEAR = "unclear"
+    """No answer, or a word nobody knows. Never evidence of anything."""
+
+
+class RefundObservation(Message):
+    """What a provider said of a refund, translated and dated."""
+
+    word: RefundWord
+    raw_state: Annotated[str, Shown(255)]
+    cause_id: Annotated[str, Shown(255)]
+    reference: Id | None = None
+    """The provider's own name for it."""
+    money: Annotated[Money, AfterValidator(countable)] | None = None
+    failure_code: Annotated[str, Shown(64), AfterValidator(storable)] | None = None
+    failure_message: Annotated[str, Shown(500), AfterValidator(storable)] | None = None
+    observed_at: datetime
+    evidence_sha256: str | None = None
+
+
+class RefundVerdict(Value):
+    """What follows: the refund moves ``to`` a state, or nothing but a ``note`` is left."""
+
+    to: RefundState | None = None
+    note: str
+
+
+_SETTLES: Final = {RefundWord.SUCCEEDED: R.SUCCEEDED, RefundWord.FAILED: R.FAILED}
+
+
+def decide_refund(state: RefundState, asked: Money, said: RefundObservation) -> RefundVerdict:
+    """What a provider's word makes of a refund of ``asked``.
+
+    Silence and absence prove nothing: whether a refund that is not there may be sent again is for the one
+    to judge who would send it. Other money than asked for settles nothing either; a person must look.
+    """
+    if state not in UNSETTLED:
+        return RefundVerdict(note="echo" if _SETTLES.get(said.word, state) is state else "contradicted")
+    if said.word in _SETTLES:
+        if said.money not in {None, asked}:
+            return RefundVerdict(to=R.UNKNOWN if state is R.PENDING else None, note="other_money")
+        return RefundVerdict(to=_SETTLES[said.word], note=said.word)
+    if said.word is RefundWord.PENDING:
+        return RefundVerdict(to=R.PENDING if state is R.UNKNOWN else None, note=said.word)
+    return RefundVerdict(to=R.UNKNOWN if state is R.PENDING else None, note="unclear")

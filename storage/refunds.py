@@ -1,0 +1,207 @@
+"""Refunds in PostgreSQL. What is asked back is reserved first, so that it never exceeds what was captured."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, case, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import NotFound, RefundExceedsCaptured
+from domain.events import EVENT_OF_REFUND, refund_announcement
+from domain.money import Money
+from domain.payment import Payment, RefundStatus
+from domain.refund import UNSETTLED, Origin, Refund, RefundObservation, RefundRef, RefundState, sources
+from domain.values import Value, derived_id
+from storage import audit, calls, events, ledger
+from storage import payments as all_payments
+from storage.calls import Call
+from storage.payments import Cause
+from storage.tables import payments, refunds
+
+
+class Wish(Value):
+    """How much of a payment should go back, and why. ``name`` tells it from other refunds of the payment."""
+
+    name: str
+    money: Money
+    origin: Origin
+    reason: str
+    by: str
+
+
+async def request(tx: AsyncConnection, payment: Payment, wish: Wish, now: datetime) -> Refund:
+    """Reserve the amount and write the refund down, in the transaction that decided on it.
+
+    Raises ``RefundExceedsCaptured``; that is decided in one statement, whoever else asks at the same time.
+    """
+    amount = wish.money.amount_minor
+    reserved = (
+        await tx.execute(
+            update(payments)
+            .where(
+                payments.c.id == payment.id,
+                payments.c.captured_currency == wish.money.currency,
+                payments.c.refund_reserved + amount <= payments.c.captured_minor,
+            )
+            .values(refund_reserved=payments.c.refund_reserved + amount, refund_status=RefundStatus.PENDING)
+            .returning(payments.c.account_id, payments.c.provider, payments.c.provider_reference)
+        )
+    ).one_or_none()
+    if reserved is None:
+        raise RefundExceedsCaptured(paymentId=payment.id)
+    row = (
+        await tx.execute(
+            upsert(refunds)
+            .values(
+                id=derived_id("ref", payment.order.created_at, payment.id, wish.name),
+                tenant_id=payment.order.tenant_id,
+                payment_id=payment.id,
+                account_id=reserved.account_id,
+                provider=reserved.provider,
+                checkout_reference=reserved.provider_reference,
+                amount_minor=amount,
+                currency=wish.money.currency,
+                state=RefundState.PENDING,
+                origin=wish.origin,
+                reason=wish.reason,
+                requested_by=wish.by,
+                correlation_id=payment.order.correlation_id,
+                created_at=now,
+                updated_at=now,
+            )
+            .returning(refunds)
+        )
+    ).one()
+    return _refund(row)
+
+
+async def get(tx: AsyncConnection, refund_id: str, *, lock: bool = False) -> Refund:
+    """Raises ``NotFound``; another tenant's refund looks exactly like none."""
+    query = select(refunds).where(refunds.c.id == refund_id)
+    row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
+    if row is None:
+        raise NotFound
+    return _refund(row)
+
+
+async def calling(tx: AsyncConnection, refund_id: str, *, exclusive: bool) -> Call:
+    """Leave to ask the provider for this refund. Raises ``NotYet`` while somebody else has it."""
+    asked = (
+        update(refunds)
+        .where(
+            refunds.c.id == refund_id,
+            refunds.c.state.in_(UNSETTLED),
+            calls.free(refunds, exclusive=exclusive),
+        )
+        .values(calls.next_call(refunds))
+        .returning(*calls.told(refunds))
+    )
+    return calls.leave((await tx.execute(asked)).one_or_none())
+
+
+async def move(
+    tx: AsyncConnection, refund: Refund, to: RefundState, said: RefundObservation, now: datetime
+) -> list[str]:
+    """Carry a verdict out, books and announcements included; names the endpoints to wake.
+
+    A refund that failed gives its reservation back; whatever is unclear keeps it. Call it last.
+    """
+    moved = (
+        await tx.execute(
+            update(refunds)
+            .where(refunds.c.id == refund.id, refunds.c.state.in_(sources(to)))
+            .values(
+                state=to,
+                provider_reference=said.reference,
+                failure_code=said.failure_code,
+                failure_message=said.failure_message,
+                busy_until=None,
+                updated_at=now,
+            )
+            .returning(refunds)
+        )
+    ).one_or_none()
+    if moved is None:
+        return []
+    told = _refund(moved)
+    payment = await _summed(tx, told)
+    if to is RefundState.SUCCEEDED:
+        await ledger.refunded(tx, payment, told, now)
+    type_ = EVENT_OF_REFUND.get(to)
+    cause = Cause(
+        id=said.cause_id,
+        type=type_ or f"refund.{to.lower()}",
+        actor=f"provider:{told.provider}",
+        at=now,
+        evidence_sha256=said.evidence_sha256,
+        raw_state=said.raw_state,
+    )
+    await all_payments.note(tx, payment, cause)
+    await audit.record(tx, deed(told, cause.actor, cause.type, now))
+    if type_ is None:
+        return []
+    return await events.announce(tx, told.tenant_id, [refund_announcement(told, type_)], now)
+
+
+def deed(refund: Refund, actor: str, action: str, at: datetime) -> audit.Deed:
+    """How the audit trail tells of a refund."""
+    return audit.Deed(
+        tenant_id=refund.tenant_id,
+        actor=actor,
+        action=action,
+        resource=refund.id,
+        provider=refund.provider,
+        failure=refund.failure_code,
+        correlation_id=refund.correlation_id,
+        at=at,
+    )
+
+
+async def _summed(tx: AsyncConnection, refund: Refund) -> Payment:
+    """The payment, its sums in step with a refund that has just settled."""
+    back = refund.money.amount_minor if refund.state is RefundState.SUCCEEDED else 0
+    released = refund.money.amount_minor if refund.state is RefundState.FAILED else 0
+    refunded = payments.c.amount_refunded + back
+    reserved = payments.c.refund_reserved - released
+    await tx.execute(
+        update(payments)
+        .where(payments.c.id == refund.payment_id)
+        .values(
+            amount_refunded=refunded,
+            refund_reserved=reserved,
+            refund_status=case(
+                (reserved > refunded, RefundStatus.PENDING),
+                (refunded == 0, RefundStatus.NONE),
+                (refunded < payments.c.captured_minor, RefundStatus.PARTIAL),
+                else_=RefundStatus.FULL,
+            ),
+            updated_at=refund.updated_at,
+        )
+    )
+    return await all_payments.get(tx, refund.payment_id)
+
+
+async def unsettled(
+    tx: AsyncConnection, before: datetime, known: Sequence[str], limit: int
+) -> list[RefundRef]:
+    """Refunds that wait for their provider, those ``known`` to be looked after left out.
+
+    Needs a system transaction.
+    """
+    rows = await tx.execute(
+        select(refunds)
+        .where(refunds.c.state.in_(UNSETTLED), refunds.c.created_at < before, refunds.c.id.not_in(known))
+        .order_by(refunds.c.created_at)
+        .limit(limit)
+    )
+    return [_refund(row).ref for row in rows]
+
+
+def _refund(row: Row[Any]) -> Refund:
+    facts = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    return Refund(
+        money=Money(amount_minor=row.amount_minor, currency=row.currency),
+        **{name: facts[name] for name in Refund.model_fields if name in facts},
+    )
