@@ -16,7 +16,9 @@ from rich.table import Table
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Payments as durable sagas.")
 payments_app = typer.Typer(no_args_is_help=True, help="Look at payments.")
 tenants_app = typer.Typer(no_args_is_help=True, help="Product teams that use the platform.")
+inbox_app = typer.Typer(no_args_is_help=True, help="What payment companies told us.")
 app.add_typer(payments_app, name="payments")
+app.add_typer(inbox_app, name="inbox")
 app.add_typer(tenants_app, name="tenants")
 
 console = Console(highlight=False, soft_wrap=True)
@@ -101,6 +103,101 @@ def doctor(*, as_json: AsJson = False) -> None:
     _leave(0 if all(complaint.well for complaint in complaints) else 1)
 
 
+@app.command()
+def attention(*, as_json: AsJson = False) -> None:
+    """What waits for a person: reviews, payments nobody can account for, events that fit nowhere."""
+    import operation
+
+    found = _ask(operation.matters)
+    if as_json:
+        _print_json([matter.model_dump(mode="json") for matter in found])
+    elif found:
+        _show_table("", [matter.model_dump() for matter in found])
+    else:
+        console.print("Nothing waits for a person.")
+    _leave(0)
+
+
+@app.command()
+def rebuild() -> None:
+    """Start the workflow of every open row; for a Temporal that has lost its store. Safe to repeat."""
+    import operation
+
+    made = _tell(lambda here, temporal: operation.rebuild(here, temporal, console.print))
+    console.print(
+        f"{made.payments} payments, {made.refunds} refunds and {made.couriers} couriers have theirs."
+    )
+    for subject in made.ended:
+        console.print(f"  [yellow]![/] {subject}: its workflow has ended, though its row is open")
+    _leave(1 if made.ended else 0)
+
+
+@inbox_app.command("list")
+def list_inbox(
+    state: Annotated[list[str] | None, typer.Option(help="UNMATCHED, QUARANTINED, DEAD, …")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Events that have taken no effect [default: those that will not by themselves]."""
+    import operation
+
+    states = [name.upper() for name in state or ["UNMATCHED", "QUARANTINED", "DEAD"]]
+    found = _ask(lambda here: operation.letters(here, states, limit))
+    if as_json:
+        _print_json(found)
+    elif found:
+        _show_table("", found)
+    else:
+        console.print("Nothing lies there.")
+    _leave(0)
+
+
+@inbox_app.command("retry")
+def retry_inbox(
+    event: Annotated[list[str] | None, typer.Argument(help="Ids as `inbox list` shows them")] = None,
+    *,
+    dead: Annotated[bool, typer.Option("--dead", help="All that are DEAD")] = False,
+) -> None:
+    """Have events heard again, from the start."""
+    import operation
+
+    done = _ask(lambda here: operation.retry(here, event or [], all_dead=dead))
+    console.print(f"{len(done)} back in line.")
+    missed = set(event or []) - set(done)
+    if missed:
+        _refuse(f"Unknown, or in effect already: {', '.join(sorted(missed))}")
+    _leave(0)
+
+
+@payments_app.command("accept")
+def accept_payment(payment_id: str) -> None:
+    """Take the money of a payment under review, though it is not what was ordered; grants its rights."""
+    _decide(payment_id, "accept")
+
+
+@payments_app.command("refund")
+def refund_payment(payment_id: str) -> None:
+    """Give the money of a payment under review back, all of it."""
+    _decide(payment_id, "refund")
+
+
+def _decide(payment_id: str, choice: str) -> None:
+    import operation
+    from domain.errors import NotFound
+    from domain.verdicts import Choice
+
+    try:
+        payment = _tell(lambda here, temporal: operation.decide(here, temporal, payment_id, Choice(choice)))
+    except NotFound:
+        _refuse(f"There is no payment {payment_id}.")
+    except TimeoutError:
+        _refuse("The decision is on its way, but no worker has taken it yet; is one running?")
+    console.print(f"{payment_id} is [bold cyan]{payment.status}[/], refund {payment.refund_status}")
+    wanted = {"accept": "SUCCEEDED", "refund": "FAILED"}[choice]
+    _leave(0 if payment.status == wanted else 1)
+
+
 @payments_app.command("show")
 def show_payment(payment_id: str, *, as_json: AsJson = False) -> None:
     """All we know of a payment: its story, money, rights and webhooks."""
@@ -126,12 +223,16 @@ def _show_dossier(dossier: dict[str, Any]) -> None:
     for title, rows in dossier["tables"].items():
         if not rows:
             continue
-        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-        for column in rows[0]:
-            table.add_column(column.replace("_", " "), style="dim" if column == "at" else "", overflow="fold")
-        for row in rows:
-            table.add_row(*(escape(_plain(value)) for value in row.values()))
-        console.print(table, "")
+        _show_table(title, rows)
+
+
+def _show_table(title: str, rows: list[dict[str, Any]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column.replace("_", " "), style="dim" if column == "at" else "", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_plain(value)) for value in row.values()))
+    console.print(table, "")
 
 
 def _plain(value: object) -> str:
@@ -189,6 +290,22 @@ def _ask(question: Any) -> Any:
             return await question(here)
 
     return asyncio.run(found())
+
+
+def _tell(deed: Any) -> Any:
+    """As ``_ask``, for what needs Temporal, too."""
+
+    async def done(here: Any) -> Any:
+        from temporalio.client import Client
+        from temporalio.contrib.pydantic import pydantic_data_converter
+
+        if here.temporal is None:
+            _refuse(_NOT_RUNNING)
+        address, namespace = here.temporal
+        temporal = await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
+        return await deed(here, temporal)
+
+    return _ask(done)
 
 
 def _time_scale() -> float:

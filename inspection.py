@@ -27,6 +27,8 @@ class Platform:
     database: Database
     sandbox_control_url: str | None
     temporal_ui: str | None
+    temporal: tuple[str, str] | None
+    """Temporal's address and namespace."""
 
 
 @asynccontextmanager
@@ -43,10 +45,17 @@ async def platform() -> AsyncIterator[Platform | None]:
         yield Platform(
             database=database,
             sandbox_control_url=ready.get("sandboxControlUrl"),
+            temporal=_temporal(ready),
             temporal_ui=ui and f"{ui}/namespaces/{ready['namespace']}/workflows",
         )
     finally:
         await database.close()
+
+
+def _temporal(ready: dict[str, Any]) -> tuple[str, str] | None:
+    address = os.environ.get("PAYSAGA_TEMPORAL_ADDRESS") or ready.get("temporalAddress")
+    namespace = os.environ.get("PAYSAGA_TEMPORAL_NAMESPACE") or ready.get("namespace") or "default"
+    return None if address is None else (address, namespace)
 
 
 class Check(Value):

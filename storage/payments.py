@@ -338,6 +338,20 @@ async def owner(tx: AsyncConnection, payment_id: str) -> str | None:
     return found
 
 
+async def still_open(tx: AsyncConnection, after: str, limit: int) -> list[PaymentRef]:
+    """Every payment that a workflow should be leading, by id, from after this one on.
+
+    Needs a system transaction.
+    """
+    rows = await tx.execute(
+        select(payments)
+        .where(payments.c.status.in_(OPEN), payments.c.id > after)
+        .order_by(payments.c.id)
+        .limit(limit)
+    )
+    return [_payment(row).ref for row in rows]
+
+
 async def neglected(
     tx: AsyncConnection, created_before: datetime, expired_before: datetime, known: Sequence[str], limit: int
 ) -> list[PaymentRef]:

@@ -119,7 +119,7 @@ class Sweeps:
             await inbox.passed_on(tx, letter, now)
 
     async def _unmatched(self, letter: inbox.Letter) -> None:
-        """Nobody's payment, so far: unless it is another tenant's, which is none of this account's business."""
+        """Nobody's payment, so far: unless it is another tenant's, and no business of this account."""
         named = letter.observation.payment_id
         if letter.state == "UNMATCHED" and named is not None:
             async with self._world.database.system() as tx:

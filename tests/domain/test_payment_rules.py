@@ -17,7 +17,6 @@ from domain.verdicts import (
     FOR_A_PERSON,
     OTHER_CHECKOUT,
     TOO_EARLY,
-    Standing,
     Verdict,
     decide,
 )

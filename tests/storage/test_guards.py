@@ -227,8 +227,11 @@ async def test_books_are_judged_even_when_their_tenant_is_forgotten_before_the_c
     [
         ({"status": S.SUCCEEDED, "captured_minor": MONEY.amount_minor - 1}, "paid_in_full"),
         ({"status": S.SUCCEEDED, "captured_minor": 0}, "paid_in_full"),
-        ({"amount_refunded": MONEY.amount_minor + 1}, "refunds_within_capture"),
-        ({"captured_minor": 0, "amount_refunded": 1}, "refunds_within_capture"),
+        ({"status": S.SUCCEEDED, "captured_currency": "EUR"}, "paid_in_full"),
+        ({"status": S.SUCCEEDED, "captured_minor": 0, "accepted_by": "operator:ann"}, "paid_in_full"),
+        ({"refund_reserved": MONEY.amount_minor + 1}, "refunds_within_capture"),
+        ({"captured_minor": 0, "refund_reserved": 1}, "refunds_within_capture"),
+        ({"amount_refunded": 1}, "refunds_were_reserved"),
         ({"amount_minor": 0}, "amount"),
         ({"status": "PAID"}, "status"),
     ],

@@ -1,0 +1,58 @@
+"""What waits for a person, found by looking: no list that could be forgotten to be kept."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.values import Value
+
+# Nobody knows what became of it, for so long: then a person should look.
+UNKNOWN_FOR: Final = timedelta(hours=24)
+
+
+class Matter(Value):
+    """One thing to look into: what it is, whose, since when, and why."""
+
+    kind: str
+    subject: str
+    tenant_id: str
+    since: datetime
+    why: str
+
+
+_QUESTIONS: Final[Mapping[str, str]] = {
+    "payment under review": """
+        SELECT id AS subject, tenant_id, updated_at AS since, coalesce(failure_code, '') AS why FROM payments
+        WHERE status = 'REVIEW'
+    """,
+    "payment unknown": """
+        SELECT id AS subject, tenant_id, updated_at AS since, 'nobody has said for a day' AS why FROM payments
+        WHERE status = 'UNKNOWN' AND updated_at < :unknown_before
+    """,
+    "refund unknown": """
+        SELECT id AS subject, tenant_id, updated_at AS since, 'nobody has said for a day' AS why FROM refunds
+        WHERE state IN ('PENDING', 'UNKNOWN') AND created_at < :unknown_before
+    """,
+    "refund failed, money still here": """
+        SELECT r.id AS subject, r.tenant_id, r.updated_at AS since, coalesce(r.failure_code, '') AS why
+        FROM refunds r JOIN payments p ON p.id = r.payment_id
+        WHERE r.state = 'FAILED' AND p.status <> 'SUCCEEDED' AND p.captured_minor > p.refund_reserved
+    """,
+    "event": """
+        SELECT id AS subject, tenant_id, received_at AS since, state || ' ' || coalesce(note, '') AS why
+        FROM inbox WHERE state IN ('QUARANTINED', 'DEAD')
+    """,
+}
+
+
+async def matters(tx: AsyncConnection, now: datetime, unknown_for: timedelta = UNKNOWN_FOR) -> list[Matter]:
+    """Everything that waits for a person, the oldest first; needs a system transaction."""
+    found = []
+    for kind, question in _QUESTIONS.items():
+        bound = {"unknown_before": now - unknown_for} if ":unknown_before" in question else {}
+        rows = await tx.execute(text(f"{question} ORDER BY since LIMIT 1000"), bound)
+        found += [Matter(kind=kind, **row) for row in rows.mappings()]
+    return sorted(found, key=lambda matter: matter.since)
