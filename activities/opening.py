@@ -1,8 +1,8 @@
 """Getting a checkout from a provider: at most one that can be paid, whatever is lost on the way.
 
-Where keys make a write safe to repeat, it is repeated. Where they do not, or not any more, the provider is
-first asked what it knows, and one caller at a time may ask. Another provider's turn comes only when this one
-has definitely made none.
+Before anything is sent a second time the provider is asked what it has of ours, and one caller at a time has
+leave to send. The key that goes with each request is the second guard, and the only one at a company that
+cannot be asked. Another provider's turn comes only when this one has definitely made none.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from domain.errors import OutcomeUnknown, ProviderAuthFailed, ProviderError, Pro
 from domain.events import EVENT_OF_STATUS, payment_announcement
 from domain.evidence import Word
 from domain.payment import Payment, PaymentRef, PaymentStatus, Progress
-from providers.base import PROVIDERS, Capability, Checkout, Provider
+from providers.base import Capability, Checkout, Provider
 from storage import accounts, calls, checkouts, payments, tables
 
 _TOO_LATE = ProviderRejected("Time was up before the provider could be asked.")
@@ -25,7 +25,6 @@ class _Attempt:
 
     payment: Payment
     call: calls.Call
-    exclusive: bool
     certain: bool
 
 
@@ -44,11 +43,8 @@ async def open_checkout(world: World, ref: PaymentRef) -> Progress:
             _, provider = await world.provider(tx, payment.account_id)
         except ProviderRejected as unusable:
             broken = unusable
-        able = PROVIDERS[payment.order.provider].capabilities
-        # Who may turn to another provider must know for sure what became of this one's.
-        exclusive = Capability.IDEMPOTENT_WRITES not in able or bool(payment.order.alternatives)
-        call = await checkouts.calling(tx, payment, exclusive=exclusive)
-    attempt = _Attempt(payment, call, exclusive, certain=call.first)
+        call = await checkouts.calling(tx, payment)
+    attempt = _Attempt(payment, call, certain=call.first)
     try:
         if provider is None or world.clock() >= ref.expires_at:
             raise broken
@@ -59,14 +55,17 @@ async def open_checkout(world: World, ref: PaymentRef) -> Progress:
 
 
 async def _checkout(world: World, provider: Provider, attempt: _Attempt) -> Checkout:
-    call, order = attempt.call, attempt.payment.order
-    repeatable = Capability.IDEMPOTENT_WRITES in provider.capabilities and call.key_lives
-    if not call.first and (attempt.exclusive or not repeatable):
+    order = attempt.payment.order
+    if not attempt.call.first and Capability.FIND_BY_REFERENCE in provider.capabilities:
         found = await provider.find_checkout(order.payment_id, world.clock())
         if found.word is not Word.ABSENT:
             return _named(found.reference, found.checkout_url)
         # With nobody else calling, none is on its way either.
-        attempt.certain = attempt.exclusive
+        attempt.certain = True
+    elif not attempt.call.first and not (
+        attempt.call.key_lives and Capability.IDEMPOTENT_WRITES in provider.capabilities
+    ):
+        raise OutcomeUnknown("A second request could make a second checkout, and nobody can be asked.")
     return await provider.open_checkout(order)
 
 

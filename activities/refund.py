@@ -77,7 +77,7 @@ class RefundActivities:
                 _, provider = await world.provider(tx, refund.account_id)
             except ProviderRejected as unusable:
                 broken = unusable
-            return refund, await refunds.calling(tx, refund.id, exclusive=True), provider, broken
+            return refund, await refunds.calling(tx, refund.id), provider, broken
 
     async def _ask(self, provider: Provider, refund: Refund, call: Call) -> RefundObservation:
         now = self._world.clock()

@@ -40,6 +40,8 @@ DEADLINE: Final = timedelta(seconds=10)
 # How old an adapter may be when a request leaves. Whoever sleeps over that, its process stopped perhaps, must
 # not send any more: somebody else takes over after ``storage.calls.LEASE``, which outlasts both together.
 FRESH: Final = timedelta(seconds=12)
+# How much longer a checkout may live at a provider than with us, who close it when its time is up.
+SPARE: Final = timedelta(minutes=1)
 _ANSWER_LIMIT: Final = 1 << 20
 
 

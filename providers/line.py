@@ -14,7 +14,7 @@ from domain.errors import OutcomeUnknown, ProviderRejected, ProviderUnavailable
 
 # So many calls in a row must fail before the line is closed, and then for so many seconds: longer each time.
 TROUBLED_AFTER: Final = 5
-SHORTEST, LONGEST = 2.0, 60.0
+SHORTEST, LONGEST = 2.0, 15.0
 # One account may hold so many of a worker's hundred hands; the others stay free for other accounts.
 AT_ONCE: Final = 24
 

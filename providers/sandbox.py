@@ -23,7 +23,7 @@ from domain.payment import PaymentOrder
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.signatures import check_secret, verify
 from providers import base
-from providers.base import Capability, Checkout, Provider, evidence
+from providers.base import SPARE, Capability, Checkout, Provider, evidence
 
 # (session status, payment status) -> our word. Whatever is not here is unclear, never success.
 _WORDS: Final[Mapping[tuple[str, str], Word]] = {
@@ -72,7 +72,8 @@ class Sandbox(Provider):
             "customer_email": order.customer_email,
             "success_url": order.success_url,
             "cancel_url": order.cancel_url,
-            "expires_at": order.expires_at.isoformat(),
+            # We close it ourselves when its time is up; this is for the case that we cannot.
+            "expires_at": (order.expires_at + SPARE).isoformat(),
             "metadata": order.metadata,
         }
         try:

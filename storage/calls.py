@@ -49,10 +49,8 @@ def next_call(table: Table) -> dict[str, Any]:
     }
 
 
-def free(table: Table, *, exclusive: bool) -> ColumnElement[bool]:
-    """That leave can be given: an ``exclusive`` one while nobody else is calling."""
-    if not exclusive:
-        return literal(value=True)
+def free(table: Table) -> ColumnElement[bool]:
+    """That nobody else is calling, or can be any more."""
     return or_(table.c.busy_until.is_(None), table.c.busy_until < func.clock_timestamp())
 
 

@@ -16,10 +16,10 @@ from storage.tables import checkouts
 PAYABLE: Final = ("CALLING", "OPEN")
 
 
-async def calling(tx: AsyncConnection, payment: Payment, *, exclusive: bool) -> Call:
+async def calling(tx: AsyncConnection, payment: Payment) -> Call:
     """Leave to ask the payment's provider for its checkout, written down before anybody asks.
 
-    ``exclusive`` leave is given to one caller at a time. Raises ``NotYet`` while somebody else has it.
+    One at a time has it. Raises ``NotYet`` while it is somebody else.
     """
     wanted = upsert(checkouts).values(
         id=derived_id("chk", payment.order.created_at, payment.id, payment.account_id),
@@ -33,7 +33,7 @@ async def calling(tx: AsyncConnection, payment: Payment, *, exclusive: bool) -> 
     asked = wanted.on_conflict_do_update(
         index_elements=["id"],
         set_=calls.next_call(checkouts),
-        where=(checkouts.c.state == "CALLING") & calls.free(checkouts, exclusive=exclusive),
+        where=(checkouts.c.state == "CALLING") & calls.free(checkouts),
     )
     return calls.leave((await tx.execute(asked.returning(*calls.told(checkouts)))).one_or_none())
 

@@ -86,14 +86,14 @@ async def get(tx: AsyncConnection, refund_id: str, *, lock: bool = False) -> Ref
     return _refund(row)
 
 
-async def calling(tx: AsyncConnection, refund_id: str, *, exclusive: bool) -> Call:
+async def calling(tx: AsyncConnection, refund_id: str) -> Call:
     """Leave to ask the provider for this refund. Raises ``NotYet`` while somebody else has it."""
     asked = (
         update(refunds)
         .where(
             refunds.c.id == refund_id,
             refunds.c.state.in_(UNSETTLED),
-            calls.free(refunds, exclusive=exclusive),
+            calls.free(refunds),
         )
         .values(calls.next_call(refunds))
         .returning(*calls.told(refunds))
