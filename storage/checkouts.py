@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -36,6 +36,12 @@ async def calling(tx: AsyncConnection, payment: Payment) -> Call:
         where=(checkouts.c.state == "CALLING") & calls.free(checkouts),
     )
     return calls.leave((await tx.execute(asked.returning(*calls.told(checkouts)))).one_or_none())
+
+
+async def being_made(tx: AsyncConnection, payment_id: str) -> bool:
+    """Whether somebody may be asking for one at this moment, so that its absence proves nothing yet."""
+    busy = select(func.count()).where(checkouts.c.payment_id == payment_id, ~calls.free(checkouts))
+    return bool((await tx.execute(busy)).scalar())
 
 
 async def opened(tx: AsyncConnection, payment_id: str, reference: str) -> None:
