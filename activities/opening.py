@@ -9,14 +9,20 @@ from dataclasses import dataclass
 
 from activities.settling import not_opened
 from activities.world import World, alert
-from domain.errors import OutcomeUnknown, ProviderAuthFailed, ProviderError, ProviderRejected
+from domain.errors import (
+    OutcomeUnknown,
+    ProviderAuthFailed,
+    ProviderError,
+    ProviderRejected,
+    ProviderUnavailable,
+)
 from domain.events import EVENT_OF_STATUS, payment_announcement
 from domain.evidence import Word
 from domain.payment import Payment, PaymentRef, PaymentStatus, Progress
 from providers.base import Capability, Checkout, Provider
 from storage import accounts, calls, checkouts, payments, tables
 
-_TOO_LATE = ProviderRejected("Time was up before the provider could be asked.")
+_TOO_LATE = ProviderUnavailable("Time was up before the provider could be asked.")
 
 
 @dataclass
@@ -34,7 +40,7 @@ async def open_checkout(world: World, ref: PaymentRef) -> Progress:
     Raises ``ProviderUnavailable`` and ``OutcomeUnknown``, for the step to be tried again, and ``NotYet``.
     """
     provider: Provider | None = None
-    broken: ProviderRejected = _TOO_LATE
+    broken: ProviderError = _TOO_LATE
     async with world.database.tenant(ref.tenant_id) as tx:
         payment = await payments.get(tx, ref.payment_id)
         if payment.status is not PaymentStatus.CREATED:
@@ -46,7 +52,9 @@ async def open_checkout(world: World, ref: PaymentRef) -> Progress:
         call = await checkouts.calling(tx, payment)
     attempt = _Attempt(payment, call, certain=call.first)
     try:
-        if provider is None or world.clock() >= ref.expires_at:
+        if world.clock() >= ref.expires_at:
+            raise _TOO_LATE
+        if provider is None:
             raise broken
         checkout = await _checkout(world, provider, attempt)
     except ProviderError as trouble:
@@ -83,7 +91,7 @@ async def _without(world: World, ref: PaymentRef, attempt: _Attempt, trouble: Pr
     unsure = isinstance(trouble, OutcomeUnknown)
     async with world.database.tenant(ref.tenant_id) as tx:
         other = None
-        if attempt.certain and not unsure:
+        if attempt.certain and not unsure and trouble is not _TOO_LATE:
             other = await accounts.serving(tx, order.alternatives)
         if other is not None and await checkouts.absent(tx, attempt.call):
             await payments.turn_to(tx, attempt.payment, other, world.clock())
@@ -100,7 +108,7 @@ async def _without(world: World, ref: PaymentRef, attempt: _Attempt, trouble: Pr
             await calls.ended(tx, tables.checkouts, attempt.call, for_nothing=not unsure)
     if other is not None:
         return await open_checkout(world, ref)
-    if isinstance(trouble, ProviderRejected):
+    if trouble is _TOO_LATE or isinstance(trouble, ProviderRejected):
         return await not_opened(world, ref, trouble, certain=attempt.certain)
     raise trouble
 

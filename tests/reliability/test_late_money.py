@@ -24,7 +24,7 @@ async def closed_but_payable(tenant: Tenant, how: str = "cancel", **order: Any) 
         answer = await tenant.call("POST", f"/v1/payments/{payment['id']}/cancel")
         assert answer.json()["status"] == "CANCELLED"
     else:
-        payment = await tenant.open(**RIGHTS, expiresInSeconds=60, **order)
+        payment = await tenant.open(**RIGHTS, expiresInSeconds=180, **order)
         await tenant.eventually(payment, "EXPIRED")
     await tenant.ended(payment)
     return payment
