@@ -204,7 +204,8 @@ async def _book(
     tx: AsyncConnection, payment: Payment, said: Observation, now: datetime
 ) -> list[Announcement]:
     """Money into the ledger and rights to the user, and what is to be told of them."""
-    if said.captured is not None:
+    # An answer may name a sum and still mean nothing: that is booked once its meaning is known.
+    if said.captured is not None and payment.status in {PaymentStatus.SUCCEEDED, PaymentStatus.REVIEW}:
         await payments.book_capture(tx, payment, said.captured, now)
     if payment.status is not PaymentStatus.SUCCEEDED:
         return []
