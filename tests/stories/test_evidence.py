@@ -57,7 +57,7 @@ async def test_a_cancel_whose_answers_are_lost_still_ends_cancelled(tenant: Tena
 
 
 async def test_money_in_an_answer_nobody_understands_is_booked_when_its_meaning_is_known(
-    tenant: Tenant, house: House
+    tenant: Tenant,
 ) -> None:
     payment = await tenant.open(expiresInSeconds=3600)
     await tenant.fault("webhook.send", "webhook", "lost", reference=payment["id"], count=20)
