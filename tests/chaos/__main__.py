@@ -43,6 +43,9 @@ def _arguments() -> argparse.Namespace:
         "--seed", type=int, default=None, help="to repeat a run; another one each time without"
     )
     parser.add_argument("--full", action="store_true", help="{} payments, {} kills".format(*_FULL))
+    parser.add_argument(
+        "--keep", action="store_true", help="keep logs, data and evidence even if all is well"
+    )
     parser.add_argument("--port-base", type=int, default=_PORTS_FROM)
     arguments = parser.parse_args()
     if arguments.full:
@@ -57,12 +60,12 @@ def main() -> int:
     drawn = plan.draw(asked.seed, asked.payments, asked.kills)
     # A space in the path: nobody may trip over it.
     folder = Path(tempfile.mkdtemp(prefix="paysaga chaos "))
-    kept = False
+    kept = asked.keep
     try:
         outcome = asyncio.run(_carry_out(drawn, folder, asked.port_base))
         _report(outcome)
-        kept = not outcome.well
-        if kept:
+        kept = kept or not outcome.well
+        if not outcome.well:
             _explain(outcome, folder)
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("[bold]Stopped.[/] Nothing is left behind.")
@@ -114,6 +117,7 @@ def _facts(outcome: Outcome) -> list[tuple[str, str]]:
         ("Lost payments", str(len(harmed(outcome.rulings, Harm.LOST)))),
         ("Doubled payments", str(len(harmed(outcome.rulings, Harm.DOUBLED)))),
         ("Stuck payments", str(len(harmed(outcome.rulings, Harm.STUCK)))),
+        ("Missed sales", f"{outcome.missed} (willing payers whom an outage kept from paying in time)"),
         ("First success after a kill", f"{spread} (least, median, most)"),
         (
             "… each",

@@ -55,6 +55,8 @@ class Evidence:
     """By payment: what its user may do, as the API says."""
     trespasses: list[Json]
     """A tenant's question about another's payment, and the status of the answer."""
+    bugs: list[tuple[str, str]]
+    """Answers of 500: the tenant and the request."""
     rows: dict[str, list[Json]]
     verified: Json
 
@@ -96,6 +98,7 @@ async def gather(house: House, shops: Sequence[Shop], told: list[Told], letters:
         lists=lists,
         rights=await _rights(house, shops, told),
         trespasses=[await _trespass(house, shops, number, lists) for number in range(len(shops))],
+        bugs=[(shop.tenant_id, request) for shop in shops for request in shop.bugs],
         rows=rows,
         verified=await _verified(house),
     )

@@ -150,7 +150,8 @@ def _orders(case: Case) -> Iterator[Finding]:
             yield Finding(names[0], "was accepted and is nowhere", Harm.LOST)
             continue
         if not told.over and row["status"] not in OPEN:
-            yield Finding(names[0], f"is {row['status']}, but its shop never got to know", Harm.STUCK)
+            why = told.trouble or "its time was up"
+            yield Finding(names[0], f"is {row['status']}, but its shop never got there: {why}", Harm.STUCK)
         ends = [number for number, status in enumerate(told.statuses) if status in ENDED]
         after = set(told.statuses[ends[0] :]) if ends else set()
         if len(after) > 1 or (after and after != {row["status"]}):
@@ -308,6 +309,11 @@ def _drained(case: Case) -> Iterator[Finding]:
             yield Finding(delivery["event_id"], f"is {delivery['state']} after {tried}", Harm.STUCK)
 
 
+def _excused(case: Case) -> Iterator[Finding]:
+    for tenant_id, request in case.evidence.bugs:
+        yield Finding(tenant_id, f"was answered 500 to {request}")
+
+
 def _verified(case: Case) -> Iterator[Finding]:
     for check in case.evidence.verified["checks"]:
         if check["outcome"] == "breach":
@@ -324,5 +330,6 @@ _LOOKS: Final[Mapping[str, Callable[[Case], Iterator[Finding]]]] = {
     "I6 our books balance and equal the provider's": _balanced,
     "I8 tenants see their own only": _apart,
     "I9 inbox and outbox are drained": _drained,
+    "Outages are told as such, never as bugs (500)": _excused,
     "paysaga verify agrees": _verified,
 }

@@ -11,7 +11,7 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -51,7 +51,11 @@ class Mailroom:
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def _receive(self, request: Request) -> Response:
-        shop, body = request.path_params["shop"], await request.body()
+        try:
+            shop, body = request.path_params["shop"], await request.body()
+        except ClientDisconnect:
+            # The worker was killed while it wrote; nothing arrived.
+            return Response(status_code=400)
         answer = next(self.moods[shop])
         told = json.loads(body)
         self.letters.append(

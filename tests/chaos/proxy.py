@@ -66,6 +66,7 @@ class Proxy:
     server_port: int = 0
     """May be set later than the proxy listens, but before anybody calls."""
     port: int = 0
+    connections: int = 0
     seen: Counter[Way] = field(default_factory=Counter)
     cut: list[str] = field(default_factory=list)
     """The requests whose answers were lost."""
@@ -89,6 +90,7 @@ class Proxy:
             await server.wait_closed()
 
     def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         task = asyncio.create_task(self._connect(reader, writer))
         self._lines.add(task)
         task.add_done_callback(self._lines.discard)

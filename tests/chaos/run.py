@@ -44,6 +44,8 @@ class Outcome:
     """Per kill: seconds until a payment created after it had succeeded."""
     cut: dict[str, int] = field(default_factory=dict)
     """Lost answers, by line."""
+    missed: int = 0
+    """Payers who would have paid and could not in time."""
     statuses: Counter[str] = field(default_factory=Counter)
     waiting: dict[str, int] = field(default_factory=dict)
     """What had not come to rest when time was up."""
@@ -85,6 +87,7 @@ async def carry_out(plan: Plan, data_dir: Path, port_base: int, say: Say) -> Out
     outcome.rulings = judge(found)
     outcome.first_success = _recoveries(outcome.killed, found)
     outcome.statuses = Counter(row["status"] for row in found.rows["payments"])
+    outcome.missed = _missed(found)
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -140,14 +143,15 @@ async def _load(plan: Plan, scene: Scene, told: list[Told], killed: list[Killed]
     killing = asyncio.create_task(kills.carry_out(plan.kills, scene.house, began, killed))
     selling = [asyncio.create_task(sell(each)) for each in told]
     try:
-        async with asyncio.timeout(plan.seconds + _REST_WITHIN):
-            await asyncio.gather(killing, *selling)
-    except TimeoutError:
-        # Whoever is not over by now is stuck; the judgement says so.
-        return
+        # Whoever is not over by then is stuck; the judgement says so.
+        await asyncio.wait([killing, *selling], timeout=plan.seconds + _REST_WITHIN)
     finally:
         for task in (killing, *selling):
             task.cancel()
+        troubles = await asyncio.gather(*selling, return_exceptions=True)
+    for each, trouble in zip(told, troubles, strict=True):
+        each.trouble = None if trouble is None else repr(trouble)
+    await killing
 
 
 async def _rest(house: House, told: list[Told]) -> dict[str, int]:
@@ -172,6 +176,12 @@ async def _tell(scene: Scene, told: list[Told], outcome: Outcome, say: Say) -> N
             f"  {time.monotonic() - began:4.0f} s  {begun} begun, {ended} ended; {cut} answers lost; "
             f"{len(outcome.killed)} kills{last}"
         )
+
+
+def _missed(found: Evidence) -> int:
+    statuses = {row["id"]: row["status"] for row in found.rows["payments"]}
+    willing = [each for each in found.told if each.order.should_be_paid and each.payment_ids]
+    return sum(statuses.get(each.payment_ids[0]) != "SUCCEEDED" for each in willing)
 
 
 def _recoveries(killed: list[Killed], found: Evidence) -> list[float | None]:

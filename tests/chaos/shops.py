@@ -28,6 +28,8 @@ class Told:
     """Why there never was a checkout, if there was none."""
     over: bool = False
     """Whether shop and payer did all they meant to."""
+    trouble: str | None = None
+    """What kept them from it."""
 
 
 @dataclass
@@ -38,9 +40,14 @@ class Shop:
     """To the API, over a line that loses answers."""
     tenant_id: str
     token: str
+    bugs: list[str] = field(default_factory=list)
+    """Requests that were answered with 500: something happened that nobody had thought of."""
 
     async def call(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """The answer; asked for again while there is none, or one that says to ask again."""
+        """The answer; asked for again while there is none, or only an excuse.
+
+        An answer of 5xx that names a payment is no excuse but its end.
+        """
         headers = {"Authorization": f"Bearer {self.token}"} | more.pop("headers", {})
         pause = 0.1
         while True:
@@ -49,8 +56,10 @@ class Shop:
             except httpx.TransportError:
                 pass
             else:
-                if answer.status_code < 500 or not answer.json()["retryable"]:
+                if answer.status_code < 500 or "paymentId" in answer.json():
                     return answer
+                if answer.status_code == 500:
+                    self.bugs.append(f"{method} {path}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
