@@ -57,13 +57,14 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     asked = _arguments()
+    others = os.getloadavg()[0]
     drawn = plan.draw(asked.seed, asked.payments, asked.kills)
     # A space in the path: nobody may trip over it.
     folder = Path(tempfile.mkdtemp(prefix="paysaga chaos "))
     kept = asked.keep
     try:
         outcome = asyncio.run(_carry_out(drawn, folder, asked.port_base))
-        _report(outcome)
+        _report(outcome, others)
         kept = kept or not outcome.well
         if not outcome.well:
             _explain(outcome, folder)
@@ -87,7 +88,7 @@ async def _carry_out(drawn: plan.Plan, folder: Path, port_base: int) -> Outcome:
     return await run.carry_out(drawn, folder, port_base, console.print)
 
 
-def _report(outcome: Outcome) -> None:
+def _report(outcome: Outcome, others: float) -> None:
     console.print()
     promises = Table("Promise", "Held", "Checked on", box=None, pad_edge=False)
     for ruling in outcome.rulings:
@@ -98,6 +99,8 @@ def _report(outcome: Outcome) -> None:
     facts = Table("Chaos run", "", box=None, pad_edge=False)
     for name, value in _facts(outcome):
         facts.add_row(name, value)
+    memory = psutil.virtual_memory().total / 2**30
+    facts.add_row("Machine", f"{os.cpu_count()} cores, {memory:.0f} GiB; load before: {others:.1f}")
     console.print(facts)
 
 
@@ -125,8 +128,7 @@ def _facts(outcome: Outcome) -> list[tuple[str, str]]:
         ),
         ("Seed", str(outcome.plan.seed)),
         ("Commit", _commit()),
-        ("Time", f"{outcome.seconds:.0f} s, start and judgement included"),
-        ("Machine", f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"),
+        ("Time", f"{outcome.seconds:.0f} s, all in; {outcome.slowed_for:.0f} s of it in slow motion"),
     ]
 
 

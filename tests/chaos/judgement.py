@@ -171,6 +171,9 @@ def _provider(case: Case) -> Iterator[Finding]:
         # The company heeds keys: a second session means that a key was not the same.
         if len(sessions[payment_id]) > 1:
             yield Finding(payment_id, f"has {len(sessions[payment_id])} checkouts", Harm.DOUBLED)
+        if sessions[payment_id] and case.payments.get(payment_id, {}).get("status") == "FAILED":
+            # None of our payers pays by a bank that says no: failed means that there never was a checkout.
+            yield Finding(payment_id, "is FAILED, but has a checkout")
         if sum(refund["amount"] for refund in refunds) > sum(capture["amount"] for capture in captures):
             yield Finding(payment_id, "got back more than was captured", Harm.DOUBLED)
         for name, times in Counter(refund["refundReference"] for refund in refunds).items():

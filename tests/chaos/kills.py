@@ -1,15 +1,14 @@
 """SIGKILL, by the plan: at its time each part in its turn dies without a word, and its supervisor notices."""
 
-import asyncio
 import os
 import signal
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 import psutil
 
+from tests.chaos.clock import PlanClock
 from tests.chaos.plan import Kill
 from tests.house import House, eventually
 
@@ -22,13 +21,14 @@ class Killed:
     at: datetime
 
 
-async def carry_out(kills: tuple[Kill, ...], house: House, began: float, done: list[Killed]) -> None:
-    """Kill by the plan and note each kill in ``done``. ``began`` is on the monotonic clock."""
+async def carry_out(kills: tuple[Kill, ...], house: House, clock: PlanClock, done: list[Killed]) -> None:
+    """Kill by the plan and note each kill in ``done``."""
     for kill in kills:
-        await asyncio.sleep(began + kill.at - time.monotonic())
+        await clock.until(kill.at)
         # One that is still down cannot be killed: as soon as it lives again.
         pid = await eventually(partial(_alive, house, kill.part))
         os.kill(pid, signal.SIGKILL)
+        clock.killed()
         done.append(Killed(kill.part, datetime.now(UTC)))
 
 

@@ -17,7 +17,7 @@ T = TypeVar("T")
 SHOPS: Final = 5
 PARTS: Final = ("api", "worker", "temporal", "postgres")
 _SECONDS_PER_KILL: Final = 7.0
-_PAYMENTS_PER_SECOND: Final = 8.0
+_PAYMENTS_PER_SECOND: Final = 4.0
 # Before the first kill something must be under way, and after the last one somebody must still come to pay.
 _FIRST, _LAST = 0.04, 0.93
 

@@ -13,6 +13,7 @@ import httpx
 
 from dev import Platform
 from tests.chaos import evidence, kills
+from tests.chaos.clock import PlanClock
 from tests.chaos.evidence import Evidence
 from tests.chaos.judgement import Ruling, judge
 from tests.chaos.kills import Killed
@@ -50,6 +51,8 @@ class Outcome:
     waiting: dict[str, int] = field(default_factory=dict)
     """What had not come to rest when time was up."""
     seconds: float = 0
+    slowed_for: float = 0
+    """Seconds in which the plan was patient with a house that was down for long."""
 
     @property
     def well(self) -> bool:
@@ -76,7 +79,7 @@ async def carry_out(plan: Plan, data_dir: Path, port_base: int, say: Say) -> Out
         say(f"  {len(told)} payments and {len(plan.kills)} kills in {plan.seconds:.0f} s, seed {plan.seed}")
         news = asyncio.create_task(_tell(scene, told, outcome, say))
         try:
-            await _load(plan, scene, told, outcome.killed)
+            await _load(plan, scene, told, outcome)
             outcome.waiting = await _rest(scene.house, told)
         finally:
             news.cancel()
@@ -125,33 +128,38 @@ async def _opened(house: House, http: httpx.AsyncClient, webhook_url: str) -> Sh
     return Shop(http, tenant.id, tenant.token)
 
 
-async def _load(plan: Plan, scene: Scene, told: list[Told], killed: list[Killed]) -> None:
+async def _load(plan: Plan, scene: Scene, told: list[Told], outcome: Outcome) -> None:
     """Sell and kill by the plan, until all sales are over or their time is up."""
-    began = time.monotonic()
-
-    async def sell(each: Told) -> None:
-        await asyncio.sleep(began + each.order.begins_at - time.monotonic())
-        shop = scene.shops[each.order.shop]
-        payment = await shop.checkout(each)
-        if payment is not None:
-            await Sale(each.order, payment, shop, scene.company).act()
-        await shop.see_the_end(each)
-        if each.order.asks_again:
-            await shop.order(each)
-        each.over = True
-
-    killing = asyncio.create_task(kills.carry_out(plan.kills, scene.house, began, killed))
-    selling = [asyncio.create_task(sell(each)) for each in told]
+    clock = PlanClock()
+    killing = asyncio.create_task(kills.carry_out(plan.kills, scene.house, clock, outcome.killed))
+    sales: list[asyncio.Task[None]] = []
     try:
+        for each in told:
+            await clock.until(each.order.begins_at)
+            sales.append(asyncio.create_task(_sell(scene, each, clock)))
         # Whoever is not over by then is stuck; the judgement says so.
-        await asyncio.wait([killing, *selling], timeout=plan.seconds + _REST_WITHIN)
+        await asyncio.wait([killing, *sales], timeout=_REST_WITHIN)
     finally:
-        for task in (killing, *selling):
+        for task in (killing, *sales):
             task.cancel()
-        troubles = await asyncio.gather(*selling, return_exceptions=True)
+        troubles = await asyncio.gather(*sales, return_exceptions=True)
     for each, trouble in zip(told, troubles, strict=True):
         each.trouble = None if trouble is None else repr(trouble)
+    outcome.slowed_for = clock.slowed_for
     await killing
+
+
+async def _sell(scene: Scene, told: Told, clock: PlanClock) -> None:
+    """One sale, from the first click to its end."""
+    begun_at, shop = clock.watch(), scene.shops[told.order.shop]
+    payment = await shop.checkout(told)
+    if payment is not None:
+        await Sale(told.order, payment, shop, scene.company).act()
+    if await shop.see_the_end(told) == "SUCCEEDED":
+        clock.sold(begun_at)
+    if told.order.asks_again:
+        await shop.order(told)
+    told.over = True
 
 
 async def _rest(house: House, told: list[Told]) -> dict[str, int]:

@@ -101,11 +101,13 @@ class Shop:
         told.statuses.append(payment["status"])
         return payment
 
-    async def see_the_end(self, told: Told) -> None:
+    async def see_the_end(self, told: Told) -> str:
+        """The status it ended with."""
         pause = 0.5
-        while (await self.look(told))["status"] not in SETTLED:
+        while (status := str((await self.look(told))["status"])) not in SETTLED:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 4)
+        return status
 
     async def cancel(self, payment: Json) -> None:
         """Whatever it is answered, the end of the payment tells who was first."""

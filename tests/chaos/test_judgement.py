@@ -93,6 +93,10 @@ BREACHES = [
         lambda e: again(e.ledger["sessions"], "pay_paid", id="cs_2"),
     ),
     Doctored(
+        "a failure that is none", "I2", "pay_expired", "is FAILED, but has a checkout", None,
+        lambda e: row(e, "payments", id="pay_expired").update(status="FAILED"),
+    ),
+    Doctored(
         "money of a payment we do not know", "I2", "pay_ghost", "is known to the payment company", LOST,
         lambda e: again(e.ledger["captures"], "pay_paid", reference="pay_ghost"),
     ),
