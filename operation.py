@@ -27,7 +27,7 @@ _PATIENCE_SECONDS: Final = 15
 
 
 class Rebuilt(Value):
-    """What has its workflow now: started, or found running. ``ended`` names those that cannot have another."""
+    """What has its workflow now. ``ended`` names open rows whose workflow has ended and cannot run again."""
 
     payments: int
     refunds: int

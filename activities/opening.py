@@ -6,17 +6,27 @@ cannot be asked. Another provider's turn comes only when this one has definitely
 """
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.settling import not_opened
 from activities.world import World, alert
-from domain.errors import OutcomeUnknown, ProviderAuthFailed, ProviderError, ProviderRejected
+from domain.errors import (
+    OutcomeUnknown,
+    ProviderAuthFailed,
+    ProviderError,
+    ProviderRejected,
+    ProviderUnavailable,
+)
 from domain.events import EVENT_OF_STATUS, payment_announcement
 from domain.evidence import Word
 from domain.payment import Payment, PaymentRef, PaymentStatus, Progress
+from domain.tenant import ProviderAccount
 from providers.base import Capability, Checkout, Provider
 from storage import accounts, calls, checkouts, payments, tables
 
-_TOO_LATE = ProviderRejected("Time was up before the provider could be asked.")
+_TOO_LATE = ProviderUnavailable("Time was up before the provider could be asked.")
 
 
 @dataclass
@@ -34,7 +44,7 @@ async def open_checkout(world: World, ref: PaymentRef) -> Progress:
     Raises ``ProviderUnavailable`` and ``OutcomeUnknown``, for the step to be tried again, and ``NotYet``.
     """
     provider: Provider | None = None
-    broken: ProviderRejected = _TOO_LATE
+    broken: ProviderError = _TOO_LATE
     async with world.database.tenant(ref.tenant_id) as tx:
         payment = await payments.get(tx, ref.payment_id)
         if payment.status is not PaymentStatus.CREATED:
@@ -46,7 +56,9 @@ async def open_checkout(world: World, ref: PaymentRef) -> Progress:
         call = await checkouts.calling(tx, payment)
     attempt = _Attempt(payment, call, certain=call.first)
     try:
-        if provider is None or world.clock() >= ref.expires_at:
+        if world.clock() >= ref.expires_at:
+            raise _TOO_LATE
+        if provider is None:
             raise broken
         checkout = await _checkout(world, provider, attempt)
     except ProviderError as trouble:
@@ -77,32 +89,39 @@ def _named(reference: str | None, url: str | None) -> Checkout:
 
 async def _without(world: World, ref: PaymentRef, attempt: _Attempt, trouble: ProviderError) -> Progress:
     """No checkout came of this call. Whether that is for sure decides what may follow."""
-    order = attempt.payment.order
+    payment, call = attempt.payment, attempt.call
     if isinstance(trouble, ProviderAuthFailed):
-        alert("provider_refuses_account", provider=order.provider, account_id=attempt.payment.account_id)
-    unsure = isinstance(trouble, OutcomeUnknown)
+        alert("provider_refuses_account", provider=payment.order.provider, account_id=payment.account_id)
+    certain = attempt.certain and not isinstance(trouble, OutcomeUnknown)
+    over = trouble is _TOO_LATE or isinstance(trouble, ProviderRejected)
     async with world.database.tenant(ref.tenant_id) as tx:
+        if not await calls.held(tx, tables.checkouts, call):
+            raise OutcomeUnknown("Somebody else has taken over, and says how it ends.") from trouble
         other = None
-        if attempt.certain and not unsure:
-            other = await accounts.serving(tx, order.alternatives)
-        if other is not None and await checkouts.absent(tx, attempt.call):
-            await payments.turn_to(tx, attempt.payment, other, world.clock())
-            cause = payments.Cause(
-                id=f"failover:{attempt.call.id}",
-                type="payment.failover",
-                actor="workflow",
-                at=world.clock(),
-                raw_state=type(trouble).__name__,
-            )
-            await payments.note(tx, attempt.payment, cause)
-        else:
-            other = None
-            await calls.ended(tx, tables.checkouts, attempt.call, for_nothing=not unsure)
+        if certain and trouble is not _TOO_LATE:
+            other = await accounts.serving(tx, payment.order.alternatives)
+        if other is not None:
+            await _turn_to(tx, attempt, other, world.clock(), type(trouble).__name__)
+        elif not (over and certain):
+            nothing = not isinstance(trouble, OutcomeUnknown)
+            await calls.ended(tx, tables.checkouts, call, for_nothing=nothing)
+        # Else the leave is kept until the payment has failed: nobody may call in between.
     if other is not None:
         return await open_checkout(world, ref)
-    if isinstance(trouble, ProviderRejected):
-        return await not_opened(world, ref, trouble, certain=attempt.certain)
+    if over:
+        return await not_opened(world, ref, trouble, certain=certain)
     raise trouble
+
+
+async def _turn_to(
+    tx: AsyncConnection, attempt: _Attempt, other: ProviderAccount, now: datetime, why: str
+) -> None:
+    await checkouts.absent(tx, attempt.call)
+    await payments.turn_to(tx, attempt.payment, other, now)
+    cause = payments.Cause(
+        id=f"failover:{attempt.call.id}", type="payment.failover", actor="workflow", at=now, raw_state=why
+    )
+    await payments.note(tx, attempt.payment, cause)
 
 
 async def _opened(world: World, ref: PaymentRef, checkout: Checkout) -> Progress:

@@ -21,7 +21,7 @@ from domain.payment import PaymentRef, PaymentStatus, Progress
 from domain.values import Message
 from domain.verdicts import Report, Ruling
 from providers.base import Provider
-from storage import inbox, payments
+from storage import checkouts, inbox, payments
 
 _SETTLING: Final = frozenset({Word.PAID, Word.FAILED, Word.EXPIRED, Word.CANCELLED})
 
@@ -132,6 +132,8 @@ class PaymentActivities:
         async with world.database.tenant(inquiry.ref.tenant_id) as tx:
             payment = await payments.get(tx, inquiry.ref.payment_id)
             _, provider = await world.provider(tx, payment.account_id)
+            if inquiry.reference is None and await checkouts.being_made(tx, payment.id):
+                raise NotYet("Somebody is still asking for the checkout.", retry_after=5)
         return await _ask_provider(provider, inquiry, world.clock())
 
 

@@ -53,7 +53,7 @@ async def settle(world: World, report: Report) -> Progress:
         )
         moved = await payments.move(tx, ref.payment_id, verdict, change, now)
         await _file(tx, said, verdict, now)
-        cause = _cause(ref, said, verdict, now)
+        cause = _cause(payment, said, verdict, now)
         if moved is not None:
             if change.captured is not None:
                 await ledger.captured(tx, moved, change.captured, now)
@@ -151,12 +151,12 @@ async def _consequences(
     return [*told, refund_announcement(refund, "refund.requested")], refund
 
 
-def _cause(ref: PaymentRef, said: Observation, verdict: Verdict, now: datetime) -> payments.Cause:
+def _cause(payment: Payment, said: Observation, verdict: Verdict, now: datetime) -> payments.Cause:
     type_ = LATE_SUCCEEDED if verdict.late else f"payment.{verdict.note}"
     return payments.Cause(
         id=said.cause_id,
         type=EVENT_OF_STATUS[verdict.to] if verdict.to else type_,
-        actor=f"provider:{ref.provider}",
+        actor=f"provider:{payment.order.provider}",
         at=now,
         evidence_sha256=said.evidence_sha256,
         raw_state=said.raw_state,

@@ -270,6 +270,10 @@ async def _opened(here: House, payment: Payment) -> Payment:
         log.warning("checkout_late", payment_id=payment.id, reason=type(error).__name__)
         async with here.world.database.tenant(payment.order.tenant_id) as tx:
             return await payments.get(tx, payment.id)
+    if payment.order.alternatives:
+        # Perhaps it was another provider that made the checkout.
+        async with here.world.database.tenant(payment.order.tenant_id) as tx:
+            return await payments.get(tx, payment.id)
     return payment.model_copy(update=dict(progress))
 
 

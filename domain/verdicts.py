@@ -86,10 +86,12 @@ def decide(standing: Standing, said: Observation, intent: S = S.EXPIRED) -> Verd
     if standing.status is S.REVIEW:
         other = said.word is Word.PAID and said.captured != standing.captured
         return Verdict(note=OTHER_MONEY if other else "waiting_for_review")
-    if standing.status is S.CREATED and not (
-        said.channel is Channel.CREATE and said.word in _ANSWERS_TO_CREATE
-    ):
+    being_created = standing.status is S.CREATED
+    if being_created and not (said.channel is Channel.CREATE and said.word in _ANSWERS_TO_CREATE):
         return Verdict(note=TOO_EARLY)
+    if said.channel is Channel.CREATE and not being_created:
+        # Somebody else asked as well, and was heard first.
+        return Verdict(note="overtaken")
     return _while_open(standing, said, intent)
 
 

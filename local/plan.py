@@ -40,6 +40,8 @@ class Plan:
     keys: Keys
     http: httpx.AsyncClient
     time_scale: float = 1.0
+    sandbox_url: str | None = None
+    """Where API and worker call the sandbox; None: where it is."""
 
     def url(self, port: str) -> str:
         """The base address of one of the servers."""
@@ -166,7 +168,7 @@ class Plan:
             "PAYSAGA_ADMIN_KEY": self.keys.admin_key,
             "PAYSAGA_SIGNING_KEYS": self.keys.signing_key,
             "PAYSAGA_VAULT_KEYS": self.keys.vault_key,
-            "PAYSAGA_SANDBOX_URL": self.url("sandbox"),
+            "PAYSAGA_SANDBOX_URL": self.sandbox_url or self.url("sandbox"),
             "PAYSAGA_SANDBOX_PLATFORM_KEY": self.keys.sandbox_platform_key,
             "PAYSAGA_TIME_SCALE": f"{self.time_scale:g}",
         }

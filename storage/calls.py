@@ -7,7 +7,7 @@ A call whose answer nobody heard may have taken effect. Rows that calls are made
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Table, case, func, literal, or_, update
+from sqlalchemy import ColumnElement, Row, Table, case, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import NotYet
@@ -65,6 +65,12 @@ def leave(row: Row[Any] | None) -> Call:
     if row is None:
         raise NotYet("Somebody else is asking the provider about this.", retry_after=5)
     return Call(id=row.id, number=row.attempts, first=row.unsure == 1, key_lives=row.key_lives)
+
+
+async def held(tx: AsyncConnection, table: Table, call: Call) -> bool:
+    """Whether the leave is still this caller's."""
+    mine = select(table.c.id).where(table.c.id == call.id, table.c.attempts == call.number)
+    return (await tx.execute(mine)).one_or_none() is not None
 
 
 async def ended(tx: AsyncConnection, table: Table, call: Call, *, for_nothing: bool) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,6 +38,12 @@ async def calling(tx: AsyncConnection, payment: Payment) -> Call:
     return calls.leave((await tx.execute(asked.returning(*calls.told(checkouts)))).one_or_none())
 
 
+async def being_made(tx: AsyncConnection, payment_id: str) -> bool:
+    """Whether somebody may be asking for one at this moment, so that its absence proves nothing yet."""
+    busy = select(func.count()).where(checkouts.c.payment_id == payment_id, ~calls.free(checkouts))
+    return bool((await tx.execute(busy)).scalar())
+
+
 async def opened(tx: AsyncConnection, payment_id: str, reference: str) -> None:
     """The one that was asked for exists."""
     await tx.execute(
@@ -47,14 +53,13 @@ async def opened(tx: AsyncConnection, payment_id: str, reference: str) -> None:
     )
 
 
-async def absent(tx: AsyncConnection, call: Call) -> bool:
-    """It definitely never came to be. False when the leave to say so is no longer ours."""
-    done = await tx.execute(
+async def absent(tx: AsyncConnection, call: Call) -> None:
+    """It definitely never came to be, says the one who had leave to call."""
+    await tx.execute(
         update(checkouts)
         .where(checkouts.c.id == call.id, checkouts.c.attempts == call.number, checkouts.c.state == "CALLING")
         .values(state="ABSENT", busy_until=None)
     )
-    return bool(done.rowcount)
 
 
 async def closed(tx: AsyncConnection, payment_id: str) -> None:

@@ -1,6 +1,7 @@
 """How others start our workflows and talk to them: the one place that knows ids, queues and policies."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
@@ -44,36 +45,40 @@ async def open_checkout(client: Client, ref: PaymentRef, patience: timedelta) ->
     Raises ``temporalio`` errors when that takes longer than ``patience`` or Temporal is away; the workflow
     may have been started all the same.
     """
-    start = WithStartWorkflowOperation(PaymentWorkflow.run, ref, **_birth(ref))
-    try:
+    with _starting(ref) as start:
         return await client.execute_update_with_start_workflow(
             PaymentWorkflow.checkout,
             id=ref.digest,
             start_workflow_operation=start,
             rpc_timeout=patience,
         )
-    finally:
-        _consume(start)
 
 
 async def cancel(client: Client, ref: PaymentRef, patience: timedelta) -> Progress:
     """Ask a payment to end without money. Raises as ``open_checkout`` does, with the wish standing."""
-    start = WithStartWorkflowOperation(PaymentWorkflow.run, ref, **_birth(ref))
-    try:
+    with _starting(ref) as start:
         return await client.execute_update_with_start_workflow(
             PaymentWorkflow.cancel,
             id=f"cancel-{ref.digest}",
             start_workflow_operation=start,
             rpc_timeout=patience,
         )
+
+
+@contextmanager
+def _starting(ref: PaymentRef) -> Iterator[WithStartWorkflowOperation[Any, Any]]:
+    start = WithStartWorkflowOperation(PaymentWorkflow.run, ref, **_birth(ref))
+    try:
+        yield start
+    except RuntimeError as error:
+        # So the SDK says that Temporal is away, when a client has never reached it.
+        if "Failed client connect" not in str(error):
+            raise
+        raise RPCError("Temporal cannot be reached", RPCStatusCode.UNAVAILABLE, b"") from error
     finally:
-        _consume(start)
-
-
-def _consume(start: WithStartWorkflowOperation[Any, Any]) -> None:
-    # Nobody asks for this handle; asyncio would complain about an exception nobody saw.
-    future = start._workflow_handle  # noqa: SLF001 - the public accessor is a coroutine that would wait
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # Nobody asks for this handle; asyncio would complain about an exception nobody saw.
+        future = start._workflow_handle  # noqa: SLF001 - the public accessor is a coroutine that would wait
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 async def start_payment(client: Client, ref: PaymentRef) -> None:

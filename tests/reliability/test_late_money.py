@@ -1,13 +1,14 @@
 """Money that arrives after its payment has ended: given back, taken or held, exactly once."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tests.house import House, Json, Receiver, Tenant, eventually, refused
 from tests.reliability.operator import paysaga
 
-RIGHTS = {"entitlements": [{"feature": "pro"}]}
+RIGHTS: Json = {"entitlements": [{"feature": "pro"}]}
 
 
 async def policy(tenant: Tenant, name: str) -> None:
@@ -15,7 +16,7 @@ async def policy(tenant: Tenant, name: str) -> None:
     assert (answer.status_code, answer.json()["latePayment"]) == (200, name), answer.text
 
 
-async def closed_but_payable(tenant: Tenant, how: str = "cancel", **order: object) -> Json:
+async def closed_but_payable(tenant: Tenant, how: str = "cancel", **order: Any) -> Json:
     """A payment that ended without money, at a company that only said it had closed the checkout."""
     await tenant.fault("checkout.close", "before", "lost")
     if how == "cancel":
@@ -23,7 +24,7 @@ async def closed_but_payable(tenant: Tenant, how: str = "cancel", **order: objec
         answer = await tenant.call("POST", f"/v1/payments/{payment['id']}/cancel")
         assert answer.json()["status"] == "CANCELLED"
     else:
-        payment = await tenant.open(**RIGHTS, expiresInSeconds=60, **order)
+        payment = await tenant.open(**RIGHTS, expiresInSeconds=180, **order)
         await tenant.eventually(payment, "EXPIRED")
     await tenant.ended(payment)
     return payment

@@ -24,7 +24,7 @@ async def unknown(tenant: Tenant, fault: str = "status:503") -> Json:
     await tenant.fault("webhook.send", "webhook", "lost", count=1_000)
     await tenant.fault("checkout.read", "before", fault, count=1_000)
     await tenant.fault("checkout.close", "before", fault, count=1_000)
-    payment = await tenant.open(expiresInSeconds=60)
+    payment = await tenant.open(expiresInSeconds=180)
     await tenant.eventually(payment, "UNKNOWN", within=60)
     return payment
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
 from storage.tables import metadata
-from tests.house import House, Receiver, Tenant
+from tests.house import House, Receiver, Tenant, eventually
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -55,7 +55,21 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await tenant.pay(payment)
             await tenant.eventually(payment, "SUCCEEDED")
             await tenant.ended(payment)
+            await money_back(tenant)
         yield Neighbours(house, us, them)
+
+
+async def money_back(tenant: Tenant) -> None:
+    """A refund: money that came although its payment had been cancelled."""
+    await tenant.fault("checkout.close", "before", "lost")
+    payment = await tenant.open()
+    await tenant.call("POST", f"/v1/payments/{payment['id']}/cancel")
+    await tenant.pay(payment)
+
+    async def refunded() -> bool | None:
+        return (await tenant.get(payment))["refundStatus"] == "FULL" or None
+
+    await eventually(refunded)
 
 
 async def be(db: "Connection", tenant_id: str) -> None:

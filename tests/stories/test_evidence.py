@@ -23,7 +23,7 @@ async def test_a_no_says_nothing_of_an_earlier_call_whose_answer_was_lost(
     tenant: Tenant, house: House
 ) -> None:
     await tenant.fault("checkout.create", "after", "reset")
-    await tenant.fault("checkout.create", "before", "status:401", nth=2)
+    await tenant.fault("checkout.find", "before", "status:401")
     answer = await tenant.create(orderId="order-1", expiresInSeconds=3600)
     assert answer.status_code == 202
     second = await tenant.create(orderId="order-1")
@@ -54,6 +54,21 @@ async def test_a_cancel_whose_answers_are_lost_still_ends_cancelled(tenant: Tena
     await tenant.fault("checkout.close", "after", "reset", count=1)
     await tenant.call("POST", f"/v1/payments/{payment['id']}/cancel")
     await tenant.eventually(payment, "CANCELLED")
+
+
+async def test_money_in_an_answer_nobody_understands_is_booked_when_its_meaning_is_known(
+    tenant: Tenant,
+) -> None:
+    payment = await tenant.open(expiresInSeconds=3600)
+    await tenant.fault("webhook.send", "webhook", "lost", reference=payment["id"], count=20)
+    await tenant.pay(payment)
+    # "Expired", it says of a checkout that was paid.
+    await tenant.fault("checkout.close", "before", "lost")
+    await tenant.call("POST", f"/v1/payments/{payment['id']}/cancel")
+    paid = await tenant.eventually(payment, "SUCCEEDED")
+    assert "payment.unknown" in [event["type"] for event in paid["events"]]
+    booked = await tenant.rows("SELECT account FROM ledger_entries WHERE payment_id = $1", payment["id"])
+    assert {entry["account"] for entry in booked} == {"provider_receivable", "tenant_revenue"}
 
 
 async def test_an_address_that_turned_bad_keeps_no_payment_from_its_end(tenant: Tenant, house: House) -> None:

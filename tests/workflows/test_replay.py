@@ -21,9 +21,11 @@ from temporalio.workflow import NondeterminismError
 
 from domain.payment import PaymentRef, PaymentStatus
 from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually
+from tests.reliability.operator import paysaga
 from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
+from workflows.refund import RefundWorkflow
 
 KEPT = Path(__file__).parent / "histories"
 # What differs from run to run and is of no use to a replay.
@@ -63,7 +65,7 @@ async def heard(tenant: Tenant, payment: Json, type_: str) -> bool | None:
 async def expiry(tenant: Tenant) -> Json:
     await without_webhooks(tenant)
     await without_answers(tenant)
-    return await tenant.open(expiresInSeconds=60)
+    return await tenant.open(expiresInSeconds=180)
 
 
 async def cancel(tenant: Tenant) -> Json:
@@ -84,7 +86,17 @@ async def unknown_then_resolved(tenant: Tenant) -> Json:
     await without_answers(tenant)
     # A refusal is not worth repeating: it is unknown at once what became of the checkout.
     await tenant.fault("checkout.close", "before", "refuse")
-    return await tenant.open(expiresInSeconds=60)
+    return await tenant.open(expiresInSeconds=180)
+
+
+async def nudged_while_unknown(tenant: Tenant) -> Json:
+    await without_webhooks(tenant)
+    await without_answers(tenant)
+    await tenant.fault("checkout.close", "before", "refuse", count=4)
+    payment = await tenant.open(expiresInSeconds=180)
+    # Whoever looks has the provider asked.
+    await tenant.eventually(payment, "UNKNOWN")
+    return payment
 
 
 async def without_webhooks(tenant: Tenant) -> None:
@@ -112,10 +124,12 @@ PATHS: dict[Callable[[Tenant], Awaitable[Json]], tuple[str, ...]] = {
     cancel: ("created", "pending", "cancelled"),
     lost_webhook: ("created", "pending", "succeeded"),
     unknown_then_resolved: ("created", "pending", "unknown", "expired"),
+    nudged_while_unknown: ("created", "pending", "unknown", "expired"),
     refused_by_the_provider: ("created", "failed"),
 }
 NAMES = [path.__name__ for path in PATHS]
-ALL = [*NAMES, "deliveries"]
+OTHERS = ["deliveries", "late_money_accepted_by_an_operator", "late_money_given_back"]
+ALL = [*NAMES, *OTHERS]
 
 
 async def live(house: House, path: Callable[[Tenant], Awaitable[Json]]) -> WorkflowHistory:
@@ -141,10 +155,52 @@ async def deliveries(house: House) -> WorkflowHistory:
         return await courier.fetch_history()
 
 
+async def late_money_accepted_by_an_operator(house: House) -> WorkflowHistory:
+    """What the late workflow hears: first the money, then the decision."""
+    tenant = await house.tenant()
+    await tenant.call("PATCH", "/v1/tenants/me/settings", json={"latePayment": "hold"})
+    payment = await paid_too_late(tenant)
+    await eventually(lambda: has_become(tenant, payment, "REVIEW"))
+    assert (await paysaga("payments", "accept", payment["id"], house=house))[0] == 0
+    client = await house.temporal()
+    late = client.get_workflow_handle(f"late:{tenant.id}:{payment['id']}")
+    await late.result()
+    return await late.fetch_history()
+
+
+async def late_money_given_back(house: House) -> WorkflowHistory:
+    """A refund's history."""
+    tenant = await house.tenant()
+    payment = await paid_too_late(tenant)
+
+    async def refund() -> str | None:
+        rows = await tenant.rows("SELECT id FROM refunds WHERE state = 'SUCCEEDED'")
+        return rows[0]["id"] if rows else None
+
+    client = await house.temporal()
+    back = client.get_workflow_handle(f"refund:{tenant.id}:{await eventually(refund)}")
+    await back.result()
+    assert (await tenant.get(payment))["refundStatus"] == "FULL"
+    return await back.fetch_history()
+
+
+async def paid_too_late(tenant: Tenant) -> Json:
+    await tenant.fault("checkout.close", "before", "lost")
+    payment = await cancel(tenant)
+    await tenant.ended(payment)
+    await tenant.pay(payment)
+    return payment
+
+
+async def has_become(tenant: Tenant, payment: Json, status: str) -> bool | None:
+    return (await tenant.get(payment))["status"] == status or None
+
+
 @pytest.fixture(scope="module")
 async def histories(house: House) -> dict[str, WorkflowHistory]:
     """One of each path, all at the same time."""
-    taken = await asyncio.gather(*(live(house, path) for path in PATHS), deliveries(house))
+    others = (deliveries, late_money_accepted_by_an_operator, late_money_given_back)
+    taken = await asyncio.gather(*(live(house, path) for path in PATHS), *(other(house) for other in others))
     found = dict(zip(ALL, taken, strict=True))
     if os.environ.get("PAYSAGA_RECORD_HISTORIES"):
         for name, history in found.items():
@@ -166,7 +222,7 @@ def _without_noise(part: Any) -> Any:
 
 async def replay(history: WorkflowHistory) -> None:
     """Run the code against what happened. Raises when it would have done something else."""
-    code = [PaymentWorkflow, LateWorkflow, CourierWorkflow]
+    code = [PaymentWorkflow, LateWorkflow, RefundWorkflow, CourierWorkflow]
     await Replayer(workflows=code, data_converter=pydantic_data_converter).replay_workflow(history)
 
 

@@ -37,6 +37,8 @@ from workflows import messages
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3_600, 86_400))
 # So often is the provider asked within the 30 s in which we insist on closing: at 0, ½, 1½, 3½, 7½, 15½ s.
 CLOSING = 6
+# So often is it asked what it has, within the 10 min in which we insist on opening, and some times more.
+UNFOUND = 55
 
 KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
 SEARCH_ATTRIBUTES = {
@@ -256,12 +258,12 @@ async def test_a_checkout_that_was_never_made_fails_its_payment_but_only_when_th
 ) -> None:
     life = await fast.order(tenant, 10 * MINUTE)
     await life.fault("checkout.create", "before", "reset")
-    await life.fault("checkout.find", "before", "status:503", 2)
+    await life.fault("checkout.find", "before", "status:503", UNFOUND)
     await life.begins()
     ended = await life.ends()
     assert types(ended) == ["created", "unknown", "failed"]
     assert ended["failureCode"] == "provider_unavailable"
-    assert (await life.answered())[1] // MINUTE == 5
+    assert (await life.answered())[0] > 3
 
 
 async def test_a_checkout_whose_making_nobody_heard_of_is_found_and_closed(
@@ -269,6 +271,7 @@ async def test_a_checkout_whose_making_nobody_heard_of_is_found_and_closed(
 ) -> None:
     life = await fast.order(tenant, 10 * MINUTE)
     await life.fault("checkout.create", "after", "reset")
+    await life.fault("checkout.find", "before", "status:503", UNFOUND)
     await life.begins()
     ended = await life.ends()
     assert types(ended) == ["created", "unknown", "expired"]
