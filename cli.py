@@ -184,13 +184,16 @@ def refund_payment(payment_id: str) -> None:
 
 def _decide(payment_id: str, choice: str) -> None:
     import operation
-    from domain.errors import NotFound
+    from domain.errors import IllegalTransition, NotFound
     from domain.verdicts import Choice
 
     try:
         payment = _tell(lambda here, temporal: operation.decide(here, temporal, payment_id, Choice(choice)))
     except NotFound:
         _refuse(f"There is no payment {payment_id}.")
+    except IllegalTransition as refusal:
+        typer.secho(refusal.detail, err=True, fg="red")
+        _leave(1)
     except TimeoutError:
         _refuse("The decision is on its way, but no worker has taken it yet; is one running?")
     console.print(f"{payment_id} is [bold cyan]{payment.status}[/], refund {payment.refund_status}")

@@ -12,7 +12,7 @@ from typing import Any, Final
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from domain.errors import NotFound
+from domain.errors import IllegalTransition, NotFound
 from domain.payment import Payment, PaymentStatus
 from domain.values import Value, new_id
 from domain.verdicts import Choice, Ruling
@@ -110,11 +110,12 @@ async def retry(here: Platform, letter_ids: Sequence[str], *, all_dead: bool) ->
 async def decide(here: Platform, temporal: Client, payment_id: str, choice: Choice) -> Payment:
     """Have money under review accepted, or given back; the payment once that is on record.
 
-    Raises ``NotFound`` for an unknown payment, and ``TimeoutError`` when no worker took the decision in time.
+    Raises ``NotFound`` for an unknown payment, ``IllegalTransition`` for one that is not under review, and
+    ``TimeoutError`` when no worker took the decision in time.
     """
     payment = await _payment(here, payment_id)
     if payment.status is not PaymentStatus.REVIEW:
-        return payment
+        raise IllegalTransition(f"{payment_id} is {payment.status}, not under review: nothing was decided.")
     now = datetime.now(UTC)
     ruling = Ruling(
         ref=payment.ref, choice=choice, id=new_id("rul", now), by=f"operator:{getpass.getuser()}", at=now
