@@ -113,6 +113,10 @@ def _compare(ours: list[invariants.Witnessed], ledger: dict[str, Any]) -> list[F
     for capture in ledger["captures"]:
         money = Money(amount_minor=capture["amount"], currency=capture["currency"])
         captures.setdefault(capture["reference"], []).append(money)
+    returned: dict[str, int] = {}
+    for refund in ledger["refunds"]:
+        if refund["status"] != "failed":
+            returned[refund["reference"]] = returned.get(refund["reference"], 0) + refund["amount"]
     payable: dict[str, int] = {}
     for session in ledger["sessions"]:
         if session["status"] == "open":
@@ -120,6 +124,8 @@ def _compare(ours: list[invariants.Witnessed], ledger: dict[str, Any]) -> list[F
     findings = []
     for payment in ours:
         problem = _disagreement(payment, captures.get(payment.id, []), payable.get(payment.id, 0))
+        if problem is None and returned.get(payment.id, 0) > payment.returned:
+            problem = f"{returned[payment.id]} went back, ours say {payment.returned}"
         if problem:
             findings.append(Finding(subject=payment.id, problem=problem))
     return findings
@@ -131,11 +137,11 @@ def _disagreement(payment: invariants.Witnessed, captured: list[Money], payable:
         return f"captured {len(captured)} times"
     if payable > 1:
         return f"{payable} checkouts can be paid"
-    if payment.status == "SUCCEEDED" and captured != [ordered]:
+    if payment.status == "SUCCEEDED" and captured != [ordered] and not (captured and payment.accepted):
         return f"SUCCEEDED with {ordered}, captured {captured or 'nothing'}"
     unpaid = payment.status in {"FAILED", "EXPIRED", "CANCELLED"}
-    if unpaid and captured and not payment.quarantined:
-        return f"{payment.status}, but {captured[0]} was captured"
+    if unpaid and captured and payment.returned != captured[0].amount_minor and not payment.quarantined:
+        return f"{payment.status}, but {captured[0]} was captured and does not go back"
     return None
 
 

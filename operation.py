@@ -85,9 +85,8 @@ async def letters(here: Platform, states: Sequence[str], limit: int) -> list[dic
     return [
         letter.model_dump(exclude={"observation"})
         | {
-            "event_id": letter.observation.cause_id,
-            "said": letter.observation.raw_state,
-            "about": letter.observation.payment_id,
+            "said": letter.observation and letter.observation.raw_state,
+            "about": letter.observation and letter.observation.payment_id,
         }
         for letter in found
     ]

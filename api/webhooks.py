@@ -10,6 +10,7 @@ from api.deps import House, TheHouse
 from api.problems import RAW_BODY
 from api.strict import Answer
 from domain.errors import NotFound, UnreadableEvent
+from domain.evidence import Observation
 from domain.payment import Payment
 from providers.base import PROVIDERS
 from storage import inbox, payments
@@ -41,7 +42,7 @@ async def receive(
         # Its text may quote the body; the place is enough to go and look.
         log.error("webhook_unreadable", provider=provider, account_id=account_id)  # noqa: TRY400
         raise
-    news: list[tuple[inbox.Letter, Payment]] = []
+    news: list[tuple[Observation, Payment]] = []
     async with world.database.tenant(account.tenant_id) as tx:
         for said in observations:
             letter = await inbox.receive(tx, account, said, body, now)
@@ -50,15 +51,17 @@ async def receive(
             if letter is None or letter.payment_id is None:
                 continue
             payment = await payments.get(tx, letter.payment_id)
-            if not await inbox.is_echo(tx, letter, payment, now):
-                news.append((letter, payment))
-    for letter, payment in news:
-        later.add_task(_pass_on, here, payment, letter)
+            # As it was stored: with the name of its place in the inbox.
+            stored = letter.observation or said
+            if not await inbox.is_echo(tx, letter, stored, payment, now):
+                news.append((stored, payment))
+    for told, payment in news:
+        later.add_task(_pass_on, here, payment, told)
     return Received()
 
 
-async def _pass_on(here: House, payment: Payment, letter: inbox.Letter) -> None:
+async def _pass_on(here: House, payment: Payment, told: Observation) -> None:
     try:
-        await messages.report(here.temporal, payment, letter.observation)
+        await messages.report(here.temporal, payment, told)
     except Exception as error:  # noqa: BLE001 - whatever it was, the inbox holds the event and the drain tries again
-        log.warning("report_postponed", inbox_id=letter.id, reason=type(error).__name__)
+        log.warning("report_postponed", inbox_id=told.inbox_id, reason=type(error).__name__)

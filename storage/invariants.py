@@ -114,6 +114,10 @@ class Witnessed(Value):
     status: str
     amount_minor: int
     currency: str
+    accepted: bool
+    """An operator took other money than was ordered."""
+    returned: int
+    """Given back, or on its way."""
     quarantined: bool
 
 
@@ -121,7 +125,8 @@ async def payments_at(tx: AsyncConnection, provider: str) -> list[Witnessed]:
     """Every payment given to this provider; needs a system transaction."""
     rows = await tx.execute(
         text(
-            "SELECT id, status, amount_minor, currency, EXISTS (SELECT FROM inbox i WHERE"
+            "SELECT id, status, amount_minor, currency, accepted_by IS NOT NULL AS accepted,"
+            " refund_reserved AS returned, EXISTS (SELECT FROM inbox i WHERE"
             " i.payment_id = p.id AND i.state = 'QUARANTINED') AS quarantined"
             " FROM payments p WHERE provider = :provider"
         ),

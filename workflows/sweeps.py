@@ -96,31 +96,37 @@ class Sweeps:
                 await self._pass_on(letter)
 
     async def _pass_on(self, letter: inbox.Letter) -> None:
-        now, database = self._world.clock(), self._world.database
+        now, database, said = self._world.clock(), self._world.database, letter.observation
+        if said is None:
+            await self._put_back(letter, "unreadable")
+            return
         async with database.tenant(letter.tenant_id) as tx:
-            letter = await inbox.match(tx, letter, now)
+            letter = await inbox.match(tx, letter, said, now)
             if letter.payment_id is not None:
                 payment = await payments.get(tx, letter.payment_id)
-                if await inbox.is_echo(tx, letter, payment, now):
+                if await inbox.is_echo(tx, letter, said, payment, now):
                     return
         if letter.payment_id is None:
-            await self._unmatched(letter)
+            await self._unmatched(letter, said.payment_id)
             return
         try:
-            await messages.report(self._temporal, payment, letter.observation)
+            await messages.report(self._temporal, payment, said)
         except RPCError as error:
             if error.status in _AWAY:
                 raise
-            async with database.tenant(letter.tenant_id) as tx:
-                dead = await inbox.stumbled(tx, letter.id, error.status.name.lower(), now)
-            log.error("report_refused", inbox_id=letter.id, status=error.status, dead=dead)  # noqa: TRY400
+            await self._put_back(letter, error.status.name.lower())
             return
         async with database.tenant(letter.tenant_id) as tx:
             await inbox.passed_on(tx, letter, now)
 
-    async def _unmatched(self, letter: inbox.Letter) -> None:
+    async def _put_back(self, letter: inbox.Letter, why: str) -> None:
+        async with self._world.database.tenant(letter.tenant_id) as tx:
+            dead = await inbox.stumbled(tx, letter.id, why, self._world.clock())
+        if dead:
+            alert("event_dead", inbox_id=letter.id, payment_id=letter.payment_id, why=why)
+
+    async def _unmatched(self, letter: inbox.Letter, named: str | None) -> None:
         """Nobody's payment, so far: unless it is another tenant's, and no business of this account."""
-        named = letter.observation.payment_id
         if letter.state == "UNMATCHED" and named is not None:
             async with self._world.database.system() as tx:
                 theirs = await payments.owner(tx, named)

@@ -1,0 +1,78 @@
+"""Money that is not what was ordered: reviewed, cried out, and decided by an operator, once."""
+
+import pytest
+
+from tests.house import House, Json, Tenant, eventually
+from tests.reliability.operator import cried_out, paysaga
+from tests.reliability.test_late_money import given_back_once, has, refunded
+
+
+async def reviewed(tenant: Tenant, fault: str = "wrongAmount") -> Json:
+    await tenant.fault("checkout.pay", "after", fault)
+    payment = await tenant.open(entitlements=[{"feature": "pro"}])
+    await tenant.pay(payment)
+    found: Json = await eventually(lambda: has(tenant, payment, "REVIEW"))
+    return found
+
+
+async def books(tenant: Tenant) -> dict[str, int]:
+    rows = await tenant.rows(
+        "SELECT account, sum(amount_minor)::bigint AS sum FROM ledger_entries GROUP BY account"
+    )
+    return {row["account"]: row["sum"] for row in rows if row["sum"]}
+
+
+@pytest.mark.parametrize("fault", ["wrongAmount", "wrongCurrency"])
+async def test_other_money_is_cried_out_and_given_back_when_an_operator_says_so(
+    house: House, tenant: Tenant, fault: str
+) -> None:
+    payment = await reviewed(tenant, fault)
+    assert cried_out(house, "payment_under_review", payment["id"])
+    assert "suspense" in await books(tenant)
+    code, printed = await paysaga("payments", "refund", payment["id"], house=house)
+    assert (code, "FAILED" in printed) == (0, True), printed
+    await refunded(tenant, payment)
+    await given_back_once(tenant, payment)
+    assert (await tenant.get(payment))["failureCode"] == "refunded_in_review"
+    assert not (await tenant.entitled("pro"))["entitled"]
+
+
+async def test_other_money_is_taken_when_an_operator_says_so_and_the_books_follow(
+    house: House, tenant: Tenant
+) -> None:
+    payment = await reviewed(tenant)
+    (capture,) = (await house.ledger(payment))["captures"]
+    code, printed = await paysaga("payments", "accept", payment["id"], house=house)
+    assert (code, "SUCCEEDED" in printed) == (0, True), printed
+    assert (await tenant.entitled("pro"))["entitled"]
+    assert await books(tenant) == {
+        "provider_receivable": capture["amount"],
+        "tenant_revenue": -capture["amount"],
+    }
+    (row,) = await tenant.rows("SELECT actor FROM audit_records WHERE action = 'payment.succeeded'")
+    assert row["actor"].startswith("operator:")
+    code, printed = await paysaga("verify", house=house)
+    assert code == 0, printed
+
+
+async def test_the_first_decision_stands(house: House, tenant: Tenant) -> None:
+    payment = await reviewed(tenant)
+    assert (await paysaga("payments", "accept", payment["id"], house=house))[0] == 0
+    code, printed = await paysaga("payments", "refund", payment["id"], house=house)
+    assert (code, "SUCCEEDED" in printed) == (1, True), printed
+    assert (await house.ledger(payment))["refunds"] == []
+
+
+async def test_only_money_under_review_is_decided_about(house: House, tenant: Tenant) -> None:
+    payment = await tenant.open()
+    code, printed = await paysaga("payments", "accept", payment["id"], house=house)
+    assert (code, "PROVIDER_PENDING" in printed) == (1, True), printed
+    code, printed = await paysaga("payments", "refund", "pay_" + "0" * 26, house=house)
+    assert (code, "There is no payment" in printed) == (2, True), printed
+    assert not (await tenant.entitled("pro"))["entitled"]
+
+
+async def test_what_is_under_review_waits_in_the_list_for_people(house: House, tenant: Tenant) -> None:
+    payment = await reviewed(tenant)
+    code, printed = await paysaga("attention", "--json", house=house)
+    assert (code, payment["id"] in printed) == (0, True), printed
