@@ -55,6 +55,34 @@ async def test_an_event_of_the_wrong_mode_is_put_aside(
     assert (await listed(house, letter) or {})["state"] == "QUARANTINED"
 
 
+async def test_an_event_of_another_account_is_put_aside(
+    house: House, tenant: Tenant, company: Company
+) -> None:
+    stranger = await house.tenant()
+    theirs = await stranger.open(**HOUR)
+    await company.says(theirs)
+    letter = await becomes(tenant, "QUARANTINED")
+    assert letter["note"] == "other_account"
+    await eventually(lambda: crying(house, "event_quarantined", letter["id"]))
+    assert (await stranger.get(theirs))["status"] == "PROVIDER_PENDING"
+
+
+async def test_an_event_that_came_before_its_payment_was_known_is_matched_by_itself(
+    house: House, tenant: Tenant, company: Company
+) -> None:
+    payment = await tenant.open(**HOUR)
+    await tenant.pay(payment)
+    await company.says(payment | {"id": "pay_" + "0" * 26})
+    (letter,) = await inbox(tenant)
+    assert (letter["state"], letter["payment_id"]) == ("UNMATCHED", None)
+    # No payment takes a name that was heard before; so it is the event that gets another.
+    known = json.loads(letter["observation"]) | {"payment_id": payment["id"]}
+    await tampered(house, "UPDATE inbox SET observation = $2 WHERE id = $1", letter["id"], json.dumps(known))
+    await tenant.eventually(payment, "SUCCEEDED")
+    (letter,) = await filed(tenant)
+    assert letter["payment_id"] == payment["id"]
+
+
 async def test_an_event_about_a_payment_that_nobody_knows_is_an_operators_after_three_days(
     house: House, tenant: Tenant, company: Company
 ) -> None:

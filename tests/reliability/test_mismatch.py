@@ -1,5 +1,7 @@
 """Money that is not what was ordered: reviewed, cried out, and decided by an operator, once."""
 
+import asyncio
+
 import pytest
 
 from tests.house import House, Json, Tenant, eventually
@@ -37,10 +39,11 @@ async def test_other_money_is_cried_out_and_given_back_when_an_operator_says_so(
     assert not (await tenant.entitled("pro"))["entitled"]
 
 
+@pytest.mark.parametrize("fault", ["wrongAmount", "wrongCurrency"])
 async def test_other_money_is_taken_when_an_operator_says_so_and_the_books_follow(
-    house: House, tenant: Tenant
+    house: House, tenant: Tenant, fault: str
 ) -> None:
-    payment = await reviewed(tenant)
+    payment = await reviewed(tenant, fault)
     (capture,) = (await house.ledger(payment))["captures"]
     code, printed = await paysaga("payments", "accept", payment["id"], house=house)
     assert (code, "SUCCEEDED" in printed) == (0, True), printed
@@ -49,6 +52,8 @@ async def test_other_money_is_taken_when_an_operator_says_so_and_the_books_follo
         "provider_receivable": capture["amount"],
         "tenant_revenue": -capture["amount"],
     }
+    currencies = await tenant.rows("SELECT DISTINCT currency FROM ledger_entries")
+    assert [row["currency"] for row in currencies] == [capture["currency"]]
     (row,) = await tenant.rows("SELECT actor FROM audit_records WHERE action = 'payment.succeeded'")
     assert row["actor"].startswith("operator:")
     code, printed = await paysaga("verify", house=house)
@@ -57,19 +62,33 @@ async def test_other_money_is_taken_when_an_operator_says_so_and_the_books_follo
 
 async def test_the_first_decision_stands(house: House, tenant: Tenant) -> None:
     payment = await reviewed(tenant)
-    assert (await paysaga("payments", "accept", payment["id"], house=house))[0] == 0
-    code, printed = await paysaga("payments", "refund", payment["id"], house=house)
-    assert (code, "SUCCEEDED" in printed) == (1, True), printed
-    assert (await house.ledger(payment))["refunds"] == []
+    both = await asyncio.gather(
+        *(paysaga("payments", choice, payment["id"], house=house) for choice in ("accept", "refund"))
+    )
+    assert sorted(code for code, _ in both) == [0, 1], both
+    decided = (await tenant.get(payment))["status"]
+    for choice in ("accept", "refund"):
+        code, printed = await paysaga("payments", choice, payment["id"], house=house)
+        assert (code, f"{decided}, not under review" in printed) == (1, True), printed
+    if decided == "FAILED":
+        await refunded(tenant, payment)
+        await given_back_once(tenant, payment)
+    else:
+        assert (await house.ledger(payment))["refunds"] == []
 
 
 async def test_only_money_under_review_is_decided_about(house: House, tenant: Tenant) -> None:
-    payment = await tenant.open()
-    code, printed = await paysaga("payments", "accept", payment["id"], house=house)
-    assert (code, "PROVIDER_PENDING" in printed) == (1, True), printed
+    waiting, paid = await tenant.open(), await tenant.open()
+    await tenant.pay(paid)
+    await tenant.eventually(paid, "SUCCEEDED")
+    await tenant.ended(paid)
+    for payment, choice in ((waiting, "accept"), (paid, "refund")):
+        before = await tenant.get(payment)
+        code, printed = await paysaga("payments", choice, payment["id"], house=house)
+        assert (code, f"{before['status']}, not under review" in printed) == (1, True), printed
+        assert await tenant.get(payment) == before
     code, printed = await paysaga("payments", "refund", "pay_" + "0" * 26, house=house)
     assert (code, "There is no payment" in printed) == (2, True), printed
-    assert not (await tenant.entitled("pro"))["entitled"]
 
 
 async def test_what_is_under_review_waits_in_the_list_for_people(house: House, tenant: Tenant) -> None:
