@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import pytest
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle, WorkflowHistory
 
-from tests.house import House, Json, Receiver, Tenant
+from tests.house import House, Json, Receiver, Tenant, kinds
 from tests.stories.statements import Overheard, Transaction, overhearing
 
 
@@ -71,10 +70,6 @@ class Bill:
         lines += [f"{number:>2}. statements: {each}" for number, each in enumerate(self.transactions, 1)]
         lines += [", ".join(kinds(each)) for each in (self.life, *self.rounds)]
         return "\n".join(lines)
-
-
-def kinds(history: WorkflowHistory) -> list[str]:
-    return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
 
 
 def tasks(history: WorkflowHistory) -> int:
