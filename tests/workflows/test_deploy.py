@@ -4,6 +4,7 @@ Nothing is remembered between two tasks here, so each task of a payment may go t
 a busy day can do.
 """
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -88,7 +89,8 @@ class Installation:
         """So many payments, as the API opens them."""
         placed = [await place(self.world, self.tenant, LIFE) for _ in range(number)]
         for payment in placed:
-            await messages.open_checkout(self.temporal, payment.ref, PATIENCE)
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                await messages.open_checkout(self.temporal, payment.ref, PATIENCE)
         return placed
 
     async def is_paid(self, payment: Payment) -> None:
