@@ -33,6 +33,9 @@ class Settings(BaseSettings):
 
     temporal_address: str = "127.0.0.1:7233"
     temporal_namespace: str = "default"
+    hold_patches: bool = False
+    """For workers of a new release while older ones still run: do as they do, so that either may go on where
+    the other was."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000

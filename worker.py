@@ -13,7 +13,13 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, FailureError
 from temporalio.service import RPCError
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor, Worker
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+    PatchActivationInput,
+    Worker,
+)
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.courier import CourierActivities
@@ -77,9 +83,18 @@ class _Failures(ActivityInboundInterceptor):
             raise ApplicationError(f"{type(bug).__name__} in {where[-1]}", type=type(bug).__name__) from None
 
 
-def build(temporal: Client, world: World) -> list[Worker]:
+def not_yet(_: PatchActivationInput) -> bool:
+    """Begin no ``workflow.patched`` step: a worker that does not know it could not go on after it.
+
+    Where one was begun already, it is gone on with all the same.
+    """
+    return False
+
+
+def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list[Worker]:
     """Two workers: one for money, one for tenants' endpoints, which may be slow."""
     payment, refund, courier = PaymentActivities(world), RefundActivities(world), CourierActivities(world)
+    patches = not_yet if hold_patches else None
     return [
         Worker(
             temporal,
@@ -102,6 +117,7 @@ def build(temporal: Client, world: World) -> list[Worker]:
             # Fairness between tenants works on tasks that go through the server.
             disable_eager_activity_execution=True,
             graceful_shutdown_timeout=_GRACE,
+            patch_activation_callback=patches,
         ),
         Worker(
             temporal,
@@ -115,6 +131,7 @@ def build(temporal: Client, world: World) -> list[Worker]:
             max_concurrent_activities=200,
             disable_eager_activity_execution=True,
             graceful_shutdown_timeout=_GRACE,
+            patch_activation_callback=patches,
         ),
     ]
 
@@ -125,7 +142,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     if temporal is None:
         return
     async with open_world(settings, temporal) as world, Sweeps(world, temporal).running():
-        workers = build(temporal, world)
+        workers = build(temporal, world, hold_patches=settings.hold_patches)
         running = [asyncio.create_task(worker.run()) for worker in workers]
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait([*running, waiting], return_when=asyncio.FIRST_COMPLETED)

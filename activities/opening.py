@@ -109,7 +109,7 @@ async def _without(world: World, ref: PaymentRef, attempt: _Attempt, trouble: Pr
     if other is not None:
         return await open_checkout(world, ref)
     if over:
-        return await not_opened(world, ref, trouble, certain=certain)
+        return await not_opened(world, ref, trouble, call, certain=certain)
     raise trouble
 
 

@@ -132,9 +132,11 @@ class PaymentActivities:
         async with world.database.tenant(inquiry.ref.tenant_id) as tx:
             payment = await payments.get(tx, inquiry.ref.payment_id)
             _, provider = await world.provider(tx, payment.account_id)
-            if inquiry.reference is None and await checkouts.being_made(tx, payment.id):
+            # What was asked without a name may have got one since, by an event.
+            named = inquiry.model_copy(update={"reference": inquiry.reference or payment.provider_reference})
+            if named.reference is None and await checkouts.being_made(tx, payment.id):
                 raise NotYet("Somebody is still asking for the checkout.", retry_after=5)
-        return await _ask_provider(provider, inquiry, world.clock())
+        return await _ask_provider(provider, named, world.clock())
 
 
 def _passes(error: Exception) -> bool:

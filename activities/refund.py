@@ -111,7 +111,9 @@ class RefundActivities:
         world, now, endpoints = self._world, self._world.clock(), []
         async with world.database.tenant(refund.tenant_id) as tx:
             known = await refunds.get(tx, refund.id, lock=True)
-            await calls.ended(tx, tables.refunds, call, for_nothing=for_nothing)
+            if not await calls.ended(tx, tables.refunds, call, for_nothing=for_nothing):
+                # Who asks by now may be told otherwise, and what was once refused may have gone through.
+                said = None
             verdict = None if said is None else decide_refund(known.state, refund.money, said)
             if said is not None and verdict is not None and verdict.to is not None:
                 endpoints = await refunds.move(tx, known, verdict.to, said, now)

@@ -34,17 +34,24 @@ from domain.verdicts import (
     decide,
     rule,
 )
-from storage import entitlements, events, inbox, ledger, payments, refunds, tenants
+from storage import checkouts, entitlements, events, inbox, ledger, payments, refunds, tenants
+from storage.calls import Call
 
 _ALARMING: Final = {PaymentStatus.UNKNOWN: "payment_unknown", PaymentStatus.REVIEW: "payment_under_review"}
 
 
-async def settle(world: World, report: Report) -> Progress:
-    """Decide what a provider's word means, and write it down. Safe to repeat."""
+async def settle(world: World, report: Report, leave: Call | None = None) -> Progress:
+    """Decide what a provider's word means, and write it down. Safe to repeat.
+
+    A "no" that was said under a ``leave`` counts while nobody else has been given one.
+    """
     ref, said, now = report.ref, report.said, world.clock()
     refund: Refund | None = None
     async with world.database.tenant(ref.tenant_id) as tx:
         payment = await payments.get(tx, ref.payment_id, lock=True)
+        if leave is not None and not await checkouts.absent(tx, leave):
+            # Somebody else asks by now, and will tell.
+            return payment.progress
         verdict = decide(await _standing(tx, payment, said), said, report.intent)
         change = payments.Change(
             captured=said.captured if said.word is Word.PAID else None,
@@ -102,21 +109,24 @@ async def rule_on(world: World, ruling: Ruling) -> Progress:
     return (moved or payment).progress
 
 
-async def not_opened(world: World, ref: PaymentRef, why: ProviderError, *, certain: bool) -> Progress:
+async def not_opened(
+    world: World, ref: PaymentRef, why: ProviderError, call: Call, *, certain: bool
+) -> Progress:
     """There will be no checkout, as far as this call can say.
 
-    That it came to nothing says nothing of an earlier one whose answer was lost: then nobody knows.
+    That it came to nothing says nothing of another one whose answer was lost, or is still awaited: then
+    nobody knows.
     """
     said = Observation(
         word=Word.FAILED if certain else Word.UNCLEAR,
         raw_state=type(why).__name__,
         channel=Channel.CREATE,
-        cause_id="refused",
+        cause_id=f"refused:{call.id}:{call.number}",
         failure_code=why.code,
         failure_message=why.detail,
         observed_at=world.clock(),
     )
-    return await settle(world, Report(ref=ref, said=said))
+    return await settle(world, Report(ref=ref, said=said), call if certain else None)
 
 
 async def _standing(tx: AsyncConnection, payment: Payment, said: Observation) -> Standing:

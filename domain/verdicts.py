@@ -19,12 +19,16 @@ LATE_MONEY: Final = "late_money"
 OTHER_MONEY: Final = "other_money"
 OTHER_CHECKOUT: Final = "other_checkout"
 NO_AMOUNT: Final = "no_amount"
-FOR_A_PERSON: Final = frozenset({OTHER_MONEY, OTHER_CHECKOUT, NO_AMOUNT})
-"""Authentic words that no rule settles: other money than before, another checkout, money of no known sum."""
+NOT_UNDERSTOOD: Final = "not_understood"
+FOR_A_PERSON: Final = frozenset({OTHER_MONEY, OTHER_CHECKOUT, NO_AMOUNT, NOT_UNDERSTOOD})
+"""Authentic words that no rule settles: other money than before, another checkout, money of no known sum, and
+after the end, when nobody asks any more, a word that nobody knows."""
 ECHO: Final = "echo"
 """A payment was told what it knows already."""
 TOO_EARLY: Final = "too_early"
 """A word on a checkout whose creation is still under way; to be heard again."""
+OVERTAKEN: Final = "overtaken"
+"""An attempt to create a checkout that came to nothing, while another came to something."""
 
 
 class Standing(Value):
@@ -89,9 +93,9 @@ def decide(standing: Standing, said: Observation, intent: S = S.EXPIRED) -> Verd
     being_created = standing.status is S.CREATED
     if being_created and not (said.channel is Channel.CREATE and said.word in _ANSWERS_TO_CREATE):
         return Verdict(note=TOO_EARLY)
-    if said.channel is Channel.CREATE and not being_created:
-        # Somebody else asked as well, and was heard first.
-        return Verdict(note="overtaken")
+    if standing.status is S.PROVIDER_PENDING and said.channel is Channel.CREATE:
+        # That attempt came to nothing, and another one did not.
+        return Verdict(note=OVERTAKEN)
     return _while_open(standing, said, intent)
 
 
@@ -146,6 +150,8 @@ def _after_the_end(standing: Standing, said: Observation) -> Verdict:
         if standing.captured is not None:
             return Verdict(note=ECHO if said.captured == standing.captured else OTHER_MONEY)
         return _late(standing, said)
+    if said.word is Word.UNCLEAR and said.channel is Channel.WEBHOOK:
+        return Verdict(note=NOT_UNDERSTOOD)
     told = _FINAL_WORDS.get(said.word, standing.status)
     # The provider calls a checkout expired that we had closed for a tenant who cancelled: no contradiction.
     if told is standing.status or {told, standing.status} == {S.EXPIRED, S.CANCELLED}:

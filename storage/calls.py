@@ -73,12 +73,13 @@ async def held(tx: AsyncConnection, table: Table, call: Call) -> bool:
     return (await tx.execute(mine)).one_or_none() is not None
 
 
-async def ended(tx: AsyncConnection, table: Table, call: Call, *, for_nothing: bool) -> None:
+async def ended(tx: AsyncConnection, table: Table, call: Call, *, for_nothing: bool) -> bool:
     """The call is over and others may call. ``for_nothing``: it certainly had no effect.
 
-    One that overslept its leave changes nothing: whoever has it now counts for itself.
+    One that overslept its leave changes nothing, and is told so by False: whoever has it now counts for
+    itself, and hears more.
     """
-    await tx.execute(
+    done = await tx.execute(
         update(table)
         .where(table.c.id == call.id, table.c.attempts == call.number)
         .values(
@@ -86,3 +87,4 @@ async def ended(tx: AsyncConnection, table: Table, call: Call, *, for_nothing: b
             unsure=case((literal(for_nothing), func.greatest(table.c.unsure - 1, 0)), else_=table.c.unsure),
         )
     )
+    return bool(done.rowcount)

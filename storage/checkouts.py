@@ -53,13 +53,14 @@ async def opened(tx: AsyncConnection, payment_id: str, reference: str) -> None:
     )
 
 
-async def absent(tx: AsyncConnection, call: Call) -> None:
-    """It definitely never came to be, says the one who had leave to call."""
-    await tx.execute(
+async def absent(tx: AsyncConnection, call: Call) -> bool:
+    """It definitely never came to be, says whoever had leave to call. False when that is somebody else."""
+    done = await tx.execute(
         update(checkouts)
         .where(checkouts.c.id == call.id, checkouts.c.attempts == call.number, checkouts.c.state == "CALLING")
         .values(state="ABSENT", busy_until=None)
     )
+    return bool(done.rowcount)
 
 
 async def closed(tx: AsyncConnection, payment_id: str) -> None:

@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -216,6 +217,11 @@ class Tenant:
         async with self.house.database() as db, db.transaction():
             await db.execute("SELECT set_config('app.tenant_id', $1, true)", self.id)
             return [dict(row) for row in await db.fetch(query, *arguments)]
+
+
+def kinds(history: WorkflowHistory) -> list[str]:
+    """What happened in a workflow, event by event."""
+    return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> Json:

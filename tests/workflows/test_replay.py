@@ -13,20 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
-from domain.payment import PaymentRef, PaymentStatus
-from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually
+from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually, sandbox_keys
 from tests.reliability.operator import paysaga
+from tests.stories.company import Company
+from tests.workflows.releases import Careless, CarelessCourier, CarelessLate, CarelessRefund, OneStepMore
 from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
 from workflows.refund import RefundWorkflow
 
+TODAY = (PaymentWorkflow, LateWorkflow, RefundWorkflow, CourierWorkflow)
 KEPT = Path(__file__).parent / "histories"
 # What differs from run to run and is of no use to a replay.
 NOISE = {
@@ -116,6 +119,22 @@ async def refused_by_the_provider(tenant: Tenant) -> Json:
     return found
 
 
+async def other_money_than_ordered(tenant: Tenant) -> Json:
+    await without_answers(tenant)
+    await tenant.fault("checkout.pay", "answer", "wrongAmount")
+    payment = await tenant.open()
+    await tenant.pay(payment)
+    return payment
+
+
+async def lost_and_started_again(tenant: Tenant) -> Json:
+    payment = await tenant.open()
+    client = await tenant.house.temporal()
+    await client.get_workflow_handle(tenant.workflow_id(payment)).terminate("lost")
+    await tenant.pay(payment)
+    return await tenant.eventually(payment, "SUCCEEDED")
+
+
 # Which way each goes.
 PATHS: dict[Callable[[Tenant], Awaitable[Json]], tuple[str, ...]] = {
     success: ("created", "pending", "succeeded"),
@@ -126,9 +145,11 @@ PATHS: dict[Callable[[Tenant], Awaitable[Json]], tuple[str, ...]] = {
     unknown_then_resolved: ("created", "pending", "unknown", "expired"),
     nudged_while_unknown: ("created", "pending", "unknown", "expired"),
     refused_by_the_provider: ("created", "failed"),
+    other_money_than_ordered: ("created", "pending", "review"),
+    lost_and_started_again: ("created", "pending", "succeeded"),
 }
 NAMES = [path.__name__ for path in PATHS]
-OTHERS = ["deliveries", "late_money_accepted_by_an_operator", "late_money_given_back"]
+OTHERS = ["late_report", "deliveries", "late_money_accepted_by_an_operator", "late_money_given_back"]
 ALL = [*NAMES, *OTHERS]
 
 
@@ -139,6 +160,28 @@ async def live(house: House, path: Callable[[Tenant], Awaitable[Json]]) -> Workf
     events = (await tenant.get(payment))["events"]
     assert tuple(event["type"].removeprefix("payment.") for event in events) == PATHS[path]
     return await tenant.history(payment)
+
+
+async def late_report(house: House) -> WorkflowHistory:
+    """What the company says of a payment that has ended, and what does not fit its end."""
+    tenant = await house.tenant()
+    payment = await success(tenant)
+    await tenant.ended(payment)
+    account = await tenant.account()
+    company = Company(house, account, sandbox_keys(house, account)[0])
+    await company.says(payment, "expired/unpaid")
+    client = await house.temporal()
+    late = client.get_workflow_handle(f"late:{tenant.id}:{payment['id']}")
+
+    async def heard_of_it() -> WorkflowHistory | None:
+        try:
+            await late.result()
+        except RPCError:
+            return None
+        return await late.fetch_history()
+
+    found: WorkflowHistory = await eventually(heard_of_it)
+    return found
 
 
 async def deliveries(house: House) -> WorkflowHistory:
@@ -199,7 +242,7 @@ async def has_become(tenant: Tenant, payment: Json, status: str) -> bool | None:
 @pytest.fixture(scope="module")
 async def histories(house: House) -> dict[str, WorkflowHistory]:
     """One of each path, all at the same time."""
-    others = (deliveries, late_money_accepted_by_an_operator, late_money_given_back)
+    others = (late_report, deliveries, late_money_accepted_by_an_operator, late_money_given_back)
     taken = await asyncio.gather(*(live(house, path) for path in PATHS), *(other(house) for other in others))
     found = dict(zip(ALL, taken, strict=True))
     if os.environ.get("PAYSAGA_RECORD_HISTORIES"):
@@ -220,10 +263,19 @@ def _without_noise(part: Any) -> Any:
     return [_without_noise(item) for item in part] if isinstance(part, list) else part
 
 
-async def replay(history: WorkflowHistory) -> None:
-    """Run the code against what happened. Raises when it would have done something else."""
-    code = [PaymentWorkflow, LateWorkflow, RefundWorkflow, CourierWorkflow]
-    await Replayer(workflows=code, data_converter=pydantic_data_converter).replay_workflow(history)
+async def replay(history: WorkflowHistory, *releases: type) -> None:
+    """Run code against what happened, today's or another. Raises when it would have done something else."""
+    await Replayer(
+        workflows=releases or TODAY,
+        data_converter=pydantic_data_converter,
+        # The sandbox would import other releases anew, and with them the tests.
+        workflow_runner=UnsandboxedWorkflowRunner() if releases else SandboxedWorkflowRunner(),
+    ).replay_workflow(history)
+
+
+def kept(path: str) -> WorkflowHistory:
+    found = json.loads((KEPT / f"{path}.json").read_text())
+    return WorkflowHistory.from_json(found.pop("workflowId"), found)
 
 
 # --- Tests ----------------------------------------------------------------------------------------
@@ -233,37 +285,25 @@ async def replay(history: WorkflowHistory) -> None:
 async def test_what_has_just_happened_replays(histories: dict[str, WorkflowHistory], path: str) -> None:
     await replay(histories[path])
     # As it would be kept, it replays as well.
-    kept = json.loads(written(histories[path]))
-    await replay(WorkflowHistory.from_json(kept.pop("workflowId"), kept))
+    as_kept = json.loads(written(histories[path]))
+    await replay(WorkflowHistory.from_json(as_kept.pop("workflowId"), as_kept))
 
 
 @pytest.mark.parametrize("path", ALL)
 async def test_what_was_kept_replays(path: str) -> None:
-    kept = json.loads((KEPT / f"{path}.json").read_text())
-    await replay(WorkflowHistory.from_json(kept.pop("workflowId"), kept))
+    await replay(kept(path))
 
 
-@workflow.defn(name="Payment")
-class OneStepMore(PaymentWorkflow):
-    """A change that no running payment would survive."""
-
-    @workflow.init
-    def __init__(self, ref: PaymentRef) -> None:
-        super().__init__(ref)
-
-    @workflow.run
-    async def run(self, ref: PaymentRef) -> PaymentStatus:
-        await workflow.sleep(1)
-        return await super().run(ref)
+@pytest.mark.parametrize("path", ALL)
+async def test_a_step_more_would_be_noticed(path: str) -> None:
+    with pytest.raises(NondeterminismError):
+        await replay(kept(path), Careless, CarelessLate, CarelessRefund, CarelessCourier)
 
 
 @pytest.mark.parametrize("path", NAMES)
-async def test_a_step_more_would_be_noticed(histories: dict[str, WorkflowHistory], path: str) -> None:
-    replayer = Replayer(
-        workflows=[OneStepMore],
-        data_converter=pydantic_data_converter,
-        # The sandbox would import this class, and with it the tests.
-        workflow_runner=UnsandboxedWorkflowRunner(),
-    )
-    with pytest.raises(NondeterminismError):
-        await replayer.replay_workflow(histories[path])
+async def test_a_step_more_behind_a_patch_leads_every_payment_on(path: str) -> None:
+    await replay(kept(path), OneStepMore)
+
+
+def test_every_history_that_was_kept_is_replayed() -> None:
+    assert {file.stem for file in KEPT.glob("*.json")} == set(ALL)
