@@ -4,11 +4,10 @@ Workflows and steps, database and payment company are the real ones; only Tempor
 own Temporal never hears of these payments: their rows are placed without the API, and they send no webhooks.
 """
 
-import json
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,11 @@ from temporalio.testing import WorkflowEnvironment
 
 import worker
 from activities.world import World
-from domain.events import payment_announcement
-from domain.money import Money
-from domain.payment import Payment, PaymentOrder, PaymentRef
-from domain.values import new_id
+from domain.payment import PaymentRef
 from installation import open_world
 from providers.line import Line, Lines
-from settings import Settings
-from storage import accounts, payments
 from tests.house import House, Json, Tenant, eventually
+from tests.world import place, settings_of
 from workflows import messages
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3_600, 86_400))
@@ -115,32 +110,10 @@ class FastHouse:
 
     async def order(self, tenant: Tenant, life: timedelta) -> Life:
         """An order on record, of which no webhook will tell."""
-        payment = await self._place(tenant, life)
+        payment = await place(self.world, tenant, life)
         ordered = Life(tenant, await tenant.get(payment.id), payment.ref, self.time)
         await ordered.fault("webhook.send", "webhook", "lost")
         return ordered
-
-    async def _place(self, tenant: Tenant, life: timedelta) -> Payment:
-        now = datetime.now(UTC)
-        async with self.world.database.tenant(tenant.id) as tx:
-            account = (await accounts.live(tx))[0]
-            order = PaymentOrder(
-                payment_id=new_id("pay", now),
-                tenant_id=tenant.id,
-                idempotency_key=new_id("key", now),
-                digest="d",
-                user_id="user-123",
-                money=Money(amount_minor=1_990_000, currency="HUF"),
-                provider=account.provider,
-                sandbox=True,
-                # Our own sweep starts no orders that come from the future.
-                created_at=now + timedelta(minutes=5),
-                expires_at=now + life,
-            )
-            payment, _ = await payments.place(tx, order, account.id)
-            cause = payments.Cause(id="order", type="payment.created", actor="test", at=now)
-            await payments.record_change(tx, payment, cause, [payment_announcement(payment)])
-        return payment
 
 
 def types(payment: Json) -> list[str]:
@@ -149,22 +122,12 @@ def types(payment: Json) -> list[str]:
 
 @pytest.fixture
 async def fast(house: House) -> AsyncIterator[FastHouse]:
-    secrets = json.loads((house.data_dir / "secrets.json").read_text())
-    settings = Settings(
-        env="development",
-        database_url=house.ready["databaseUrl"],
-        admin_key=secrets["admin_key"],
-        signing_keys=secrets["signing_key"],
-        vault_keys=secrets["vault_key"],
-        sandbox_url=house.ready["sandboxUrl"],
-        time_scale=1,
-    )
     async with (
         await WorkflowEnvironment.start_time_skipping(
             data_converter=pydantic_data_converter,
             test_server_existing_path=str(Path(sys.executable).parent / "temporal-test-server"),
         ) as time,
-        open_world(settings, time.client) as real,
+        open_world(settings_of(house), time.client) as real,
     ):
         # A breaker counts in our time, in which months pass here in a moment.
         world = replace(real, lines=Lines(lambda: Line(troubled_after=sys.maxsize)))

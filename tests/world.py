@@ -1,0 +1,63 @@
+"""A world beside the house's own workers: the same database and company, the steps in the test's hands."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from activities.world import World
+from domain.events import payment_announcement
+from domain.money import Money
+from domain.payment import Payment, PaymentOrder
+from domain.values import new_id
+from installation import open_world
+from settings import Settings
+from storage import accounts, payments
+from tests.house import House, Tenant
+
+# Our own sweep starts nothing that comes from the future: what is dated so is left to the test.
+AHEAD = timedelta(minutes=5)
+
+
+def settings_of(house: House) -> Settings:
+    """What a worker of this house is told, but that a minute is a minute."""
+    secrets = json.loads((house.data_dir / "secrets.json").read_text())
+    return Settings(
+        env="development",
+        database_url=house.ready["databaseUrl"],
+        admin_key=secrets["admin_key"],
+        signing_keys=secrets["signing_key"],
+        vault_keys=secrets["vault_key"],
+        sandbox_url=house.ready["sandboxUrl"],
+        time_scale=1,
+    )
+
+
+@asynccontextmanager
+async def world_of(house: House) -> AsyncIterator[World]:
+    """What a worker's steps act in, for a test that takes those steps itself."""
+    async with open_world(settings_of(house), await house.temporal()) as world:
+        yield world
+
+
+async def place(world: World, tenant: Tenant, life: timedelta) -> Payment:
+    """An order on record that no worker of the house begins."""
+    now = datetime.now(UTC)
+    async with world.database.tenant(tenant.id) as tx:
+        account = (await accounts.live(tx))[0]
+        order = PaymentOrder(
+            payment_id=new_id("pay", now),
+            tenant_id=tenant.id,
+            idempotency_key=new_id("key", now),
+            digest="d",
+            user_id="user-123",
+            money=Money(amount_minor=1_990_000, currency="HUF"),
+            provider=account.provider,
+            sandbox=True,
+            created_at=now + AHEAD,
+            expires_at=now + life,
+        )
+        payment, _ = await payments.place(tx, order, account.id)
+        cause = payments.Cause(id="order", type="payment.created", actor="test", at=now)
+        await payments.record_change(tx, payment, cause, [payment_announcement(payment)])
+    return payment
