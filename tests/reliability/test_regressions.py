@@ -238,7 +238,7 @@ async def test_an_event_that_could_not_be_stored_is_not_acknowledged(
 
 
 # autumn 2396: an event was acknowledged, failed, and its resends were dropped as duplicates.
-async def test_an_event_that_failed_to_death_blocks_nobody_and_is_heard_when_it_is_sent_again(
+async def test_a_poisonous_event_blocks_nobody_and_is_heard_when_it_is_sent_again(
     house: House, tenant: Tenant, company: Company
 ) -> None:
     await policy(tenant, "accept")
@@ -273,7 +273,7 @@ async def test_an_event_that_failed_is_tried_again_while_its_payment_is_open(
             await write(tenant, "UPDATE inbox SET state = 'DEAD'")
 
 
-async def stands(tenant: Tenant, condition: str, within: float = 30) -> None:
+async def stands(tenant: Tenant, condition: str, within: float = 10) -> None:
     """Wait until the inbox holds such an event."""
 
     async def look() -> bool | None:
