@@ -9,7 +9,7 @@ from domain.evidence import Channel, Observation, Word
 from domain.money import Money
 from domain.payment import PaymentStatus as S
 from domain.tenant import LatePolicy
-from domain.verdicts import Standing, decide
+from domain.verdicts import NO_AMOUNT, Choice, Standing, decide, rule
 
 ORDERED = Money(amount_minor=1_990_000, currency="HUF")
 OTHER = Money(amount_minor=1_990_001, currency="HUF")
@@ -57,3 +57,29 @@ def test_what_failed_and_what_was_paid_anew_keeps_no_late_money_whatever_the_pol
     assert late(policy, S.FAILED) == GOES_BACK
     for ended, money in product((S.EXPIRED, S.CANCELLED), (ORDERED, OTHER)):
         assert late(policy, ended, money=money, order_is_free=False) == GOES_BACK
+
+
+@pytest.mark.parametrize("policy", LatePolicy)
+def test_late_money_of_no_known_sum_is_for_a_person(policy: LatePolicy) -> None:
+    standing = Standing(ordered=ORDERED, status=S.EXPIRED, reference="cs_1", late_policy=policy)
+    said = Observation(
+        word=Word.PAID,
+        raw_state="complete/paid",
+        channel=Channel.READ,
+        cause_id="read",
+        observed_at=datetime.now(UTC),
+    )
+    verdict = decide(standing, said)
+    assert (verdict.to, verdict.give_back, verdict.note) == (None, False, NO_AMOUNT)
+
+
+@pytest.mark.parametrize("status", S)
+def test_an_operator_decides_on_what_is_under_review_and_on_nothing_else(status: S) -> None:
+    accepted, returned = rule(status, Choice.ACCEPT), rule(status, Choice.REFUND)
+    if status is S.REVIEW:
+        assert (accepted.to, accepted.give_back) == (S.SUCCEEDED, False)
+        assert (returned.to, returned.give_back) == (S.FAILED, True)
+    else:
+        assert {accepted.to, returned.to} == {None}
+        assert not accepted.give_back
+        assert not returned.give_back

@@ -106,7 +106,9 @@ class Call:
 
 
 class Books:
-    def __init__(self, clock: Clock, sources: Callable[..., list[S]], refund_sources: Callable[..., list[RefundState]]) -> None:
+    def __init__(
+        self, clock: Clock, sources: Callable[..., list[S]], refund_sources: Callable[..., list[RefundState]]
+    ) -> None:
         self._clock = clock
         self.payments: dict[str, Payment] = {}
         self.checkouts: defaultdict[str, dict[str, Checkout]] = defaultdict(dict)
@@ -156,7 +158,7 @@ class Books:
                 row.state, row.reference, row.busy_until = "OPEN", reference, None
         return True
 
-    def move(  # noqa: PLR0913 - what an UPDATE sets
+    def move(
         self,
         payment: Payment,
         verdict: Verdict,

@@ -1,9 +1,9 @@
 """A payment company that keeps its books straight, and little else: it stalls, repeats, mumbles and forgets."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from typing import Final, NamedTuple, TypeVar
 
 from domain.errors import (
@@ -29,12 +29,12 @@ _REDELIVERY: Final = (5.0, 60.0, 600.0, 3600.0, 4 * 3600.0, 12 * 3600.0)
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=None)
+@cache
 def money(amount: int, currency: str = "EUR") -> Money:
     return Money(amount_minor=amount, currency=currency)
 
 
-@lru_cache(maxsize=None)
+@cache
 def words(
     word: Word, channel: Channel, payment_id: str | None, reference: str | None, captured: Money | None
 ) -> Observation:
@@ -52,7 +52,7 @@ def words(
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def refund_words(word: RefundWord, reference: str | None, amount: Money | None) -> RefundObservation:
     return RefundObservation(
         word=word,
@@ -298,7 +298,9 @@ class Company:
         """An event that its own machinery would not send: forged, misdirected, out of the blue."""
         self._emit(said)
 
-    def utter(self, word: Word, payment_id: str | None, reference: str | None, captured: Money | None) -> Said:
+    def utter(
+        self, word: Word, payment_id: str | None, reference: str | None, captured: Money | None
+    ) -> Said:
         self._number += 1
         cause = f"{self.name}:{word}:{self._number}"
         self.uttered.add(cause)
@@ -370,7 +372,11 @@ class Company:
         if self._clock.chance(self.manners.mumbles):
             return self._utter(Word.UNCLEAR, channel, session, None)
         captured = session.captured
-        if channel is Channel.WEBHOOK and captured is not None and self._clock.chance(self.manners.hides_amounts):
+        if (
+            channel is Channel.WEBHOOK
+            and captured is not None
+            and self._clock.chance(self.manners.hides_amounts)
+        ):
             self._clock.met["amount not told"] += 1
             captured = None
         return self._utter(session.word, channel, session, captured)

@@ -46,7 +46,9 @@ def but(when: Callable[[Standing, Observation], bool], verdict: Verdict) -> Deci
 
 def _any_money_will_do(standing: Standing, said: Observation, intent: S) -> Verdict:
     paid = said.word is Word.PAID and said.captured is not None
-    return verdicts.decide(standing.model_copy(update={"ordered": said.captured}) if paid else standing, said, intent)
+    return verdicts.decide(
+        standing.model_copy(update={"ordered": said.captured}) if paid else standing, said, intent
+    )
 
 
 def _any_checkout_will_do(standing: Standing, said: Observation, intent: S) -> Verdict:
@@ -80,15 +82,18 @@ def _absence_is_failure(state: RefundState, asked: Money, said: RefundObservatio
 RULES: Final[dict[str, Design]] = {
     "a time-out at the close is the end": Design(
         decide_on=but(
-            lambda standing, said: standing.status is S.PROVIDER_PENDING
-            and (said.word, said.channel) == (Word.UNCLEAR, Channel.CLOSE),
+            lambda standing, said: (
+                standing.status is S.PROVIDER_PENDING
+                and (said.word, said.channel) == (Word.UNCLEAR, Channel.CLOSE)
+            ),
             Verdict(to=S.EXPIRED, note="expired"),
         )
     ),
     "a time-out at the create is a failure": Design(
         decide_on=but(
-            lambda standing, said: standing.status is S.CREATED
-            and (said.word, said.channel) == (Word.UNCLEAR, Channel.CREATE),
+            lambda standing, said: (
+                standing.status is S.CREATED and (said.word, said.channel) == (Word.UNCLEAR, Channel.CREATE)
+            ),
             Verdict(to=S.FAILED, note="failed"),
         )
     ),
@@ -118,16 +123,19 @@ RULES: Final[dict[str, Design]] = {
     ),
     "a sum that nobody names is an echo": Design(
         decide_on=but(
-            lambda standing, said: standing.status in ENDED
-            and standing.captured is None
-            and (said.word, said.captured) == (Word.PAID, None),
+            lambda standing, said: (
+                standing.status in ENDED
+                and standing.captured is None
+                and (said.word, said.captured) == (Word.PAID, None)
+            ),
             Verdict(note=verdicts.ECHO),
         )
     ),
     "what nobody understands is an echo": Design(
         decide_on=but(
-            lambda standing, said: standing.status in ENDED
-            and (said.word, said.channel) == (Word.UNCLEAR, Channel.WEBHOOK),
+            lambda standing, said: (
+                standing.status in ENDED and (said.word, said.channel) == (Word.UNCLEAR, Channel.WEBHOOK)
+            ),
             Verdict(note=verdicts.ECHO),
         )
     ),

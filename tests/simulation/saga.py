@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from activities.payment import _SETTLING
 from activities.schedule import ASKED_FOR, RESOLVING, WAITING, next_question
@@ -15,8 +15,8 @@ from domain.errors import (
     ProviderError,
     ProviderRejected,
     ProviderUnavailable,
-    Refusal,
     RefundExceedsCaptured,
+    Refusal,
 )
 from domain.evidence import Channel, Observation, Word
 from domain.money import Money
@@ -195,9 +195,7 @@ class Saga:
             self.clock.met["too early to be absent"] += 1
             raise NotYet("Somebody is still asking for the checkout.", retry_after=5)
         if reference is None:
-            found = yield from company.asked(
-                made_at, lambda: company.find(inquiry.payment_id), write=False
-            )
+            found = yield from company.asked(made_at, lambda: company.find(inquiry.payment_id), write=False)
             if not inquiry.closing or found.words.word is not Word.OPEN or found.words.reference is None:
                 return found
             reference = found.words.reference
@@ -399,4 +397,3 @@ class Saga:
 
     def _not_yet(self, asked_for: timedelta, why: str) -> NotYet:
         return NotYet(why, retry_after=next_question(RESOLVING, _DAY, asked_for))
-
