@@ -1,6 +1,6 @@
 # Every path is relative: the checkout may lie under a path with spaces.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test check format lock clean
+.PHONY: help bootstrap run test mutants check format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -13,6 +13,9 @@ run: bootstrap ## Run the whole platform on this machine; ARGS="--port-base 1800
 
 test: bootstrap ## Run the tests; ARGS="-k refund" passes options to pytest
 	@exec .venv/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+mutants: bootstrap ## Take the guards away one by one and see a test fail each time; ARGS="lease-ignored" names some
+	@exec .venv/bin/python -m tests.mutants $(ARGS)
 
 check: bootstrap ## Check format, style, types and import contracts
 	.venv/bin/python -m ruff format --check
