@@ -64,6 +64,7 @@ class Laboratory:
         console.print(f"  {outcome}  {mutant.name:<36}[dim]{verdict.seconds:6.1f} s[/]")
         for why in verdict.survived:
             console.print(f"    [red]{escape(why)}[/]")
+        if not verdict.killed:
             _show_end(log)
         return verdict
 
@@ -101,7 +102,7 @@ class Laboratory:
 
 
 def _show_end(log: Path) -> None:
-    for line in log.read_text(errors="replace").splitlines()[-25:]:
+    for line in log.read_text(errors="replace").splitlines()[-20:]:
         console.print(f"    [dim]{escape(line)}[/]")
 
 
@@ -133,7 +134,8 @@ def _tell(verdicts: Sequence[Verdict], seconds: float) -> None:
         table.add_row(verdict.mutant.name, by, f"{verdict.seconds:.1f}")
     for mutant in WAITING:
         table.add_row(f"[dim]{mutant.name}[/]", f"[dim]waiting: {mutant.waits_for}[/]", "")
-    Console().print(table)
+    # Names of tests are long; where nobody looks, nothing is as wide as it wants to be.
+    Console(width=max(console.width, 140)).print(table)
     killed = sum(verdict.killed for verdict in verdicts)
     console.print(f"{killed} of {len(verdicts)} killed, {len(WAITING)} waiting, {seconds:.0f} s")
 

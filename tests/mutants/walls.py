@@ -73,8 +73,8 @@ MUTANTS = (
             ),
         ),
         killers=(
-            f"{OUTBOUND}::test_a_name_that_changes_its_mind_after_the_look_up_gains_nothing",
-            f"{OUTBOUND}::test_development_relaxes_nothing_else[10.0.0.1]",
+            f"{OUTBOUND}::test_one_bad_address_refuses_the_whole_name[['127.0.0.1']]",
+            f"{OUTBOUND}::test_one_bad_address_refuses_the_whole_name[['8.8.8.8', '127.0.0.1']]",
         ),
     ),
     Mutant(
