@@ -11,7 +11,7 @@ MUTANTS = (
         edits=(
             Edit(
                 "api/webhooks.py",
-                "    news: list[tuple[Observation, Payment]] = []\n",
+                "    news: list[tuple[str, Observation, Payment]] = []\n",
                 """    later.add_task(_store, here, account, observations, body)
     return Received()
 
@@ -30,8 +30,8 @@ async def _store(here: House, account: object, observations: list, body: bytes) 
         edits=(
             Edit(
                 "api/webhooks.py",
-                "                news.append((stored, payment))\n",
-                """                news.append((stored, payment))
+                "                news.append((letter.hearing, stored, payment))\n",
+                """                news.append((letter.hearing, stored, payment))
                 await inbox.processed(tx, letter.id, "seen", now)
 """,
             ),

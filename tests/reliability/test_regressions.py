@@ -258,7 +258,6 @@ async def test_a_poisonous_event_blocks_nobody_and_is_heard_when_it_is_sent_agai
     await counted_once(tenant, payment)
 
 
-@pytest.mark.xfail(reason="Temporal swallows the repeat: it has the request id of the signal that was heard")
 async def test_an_event_that_failed_is_tried_again_while_its_payment_is_open(
     house: House, tenant: Tenant, company: Company
 ) -> None:

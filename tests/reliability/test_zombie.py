@@ -13,7 +13,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.opening import open_checkout
 from activities.refund import Errand, RefundActivities
 from activities.world import World
-from domain.errors import NotYet, ProviderUnavailable
+from domain.errors import NotYet, ProviderError
 from domain.money import Money
 from domain.refund import Origin, Refund, RefundState
 from providers.base import FRESH
@@ -126,7 +126,7 @@ async def test_who_slept_with_leave_to_ask_for_a_checkout_asks_no_more_when_anot
         opened = await open_checkout(world, ref)
         before = await records(tenant)
         await asyncio.sleep(FRESH.total_seconds())
-        assert isinstance(await wakes(), ProviderUnavailable)
+        assert isinstance(await wakes(), ProviderError)
     sessions = (await house.ledger({"id": ref.payment_id}))["sessions"]
     assert [session["id"] for session in sessions] == [opened.provider_reference]
     assert await records(tenant) == before

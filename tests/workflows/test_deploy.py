@@ -103,7 +103,7 @@ class Installation:
         async with self.world.database.tenant(self.tenant.id) as tx:
             _, provider = await self.world.provider(tx, payment.account_id)
         said = await provider.read_checkout(found["providerReference"], self.world.clock())
-        await messages.report(self.temporal, payment, said)
+        await messages.report(self.temporal, payment, said, said.cause_id)
 
     def workflow(self, payment: Payment) -> WorkflowHandle[PaymentWorkflow, PaymentStatus]:
         return self.temporal.get_workflow_handle_for(
