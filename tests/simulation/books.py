@@ -106,9 +106,7 @@ class Call:
 
 
 class Books:
-    def __init__(
-        self, clock: Clock, sources: Callable[..., list[S]], refund_sources: Callable[..., list[RefundState]]
-    ) -> None:
+    def __init__(self, clock: Clock, sources: Callable[..., list[S]], refund_sources: Callable[..., list[RefundState]]) -> None:
         self._clock = clock
         self.payments: dict[str, Payment] = {}
         self.checkouts: defaultdict[str, dict[str, Checkout]] = defaultdict(dict)
@@ -158,7 +156,7 @@ class Books:
                 row.state, row.reference, row.busy_until = "OPEN", reference, None
         return True
 
-    def move(
+    def move(  # noqa: PLR0913 - what an UPDATE sets
         self,
         payment: Payment,
         verdict: Verdict,
@@ -237,6 +235,10 @@ class Books:
 
     def being_made(self, payment_id: str) -> bool:
         return any(self._busy(row) for row in self.checkouts[payment_id].values())
+
+    @staticmethod
+    def held(call: Call) -> bool:
+        return call.row.attempts == call.number
 
     @staticmethod
     def ended(call: Call, *, for_nothing: bool) -> bool:

@@ -1,9 +1,9 @@
 """A payment company that keeps its books straight, and little else: it stalls, repeats, mumbles and forgets."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 from domain.errors import (
@@ -29,12 +29,12 @@ _REDELIVERY: Final = (5.0, 60.0, 600.0, 3600.0, 4 * 3600.0, 12 * 3600.0)
 T = TypeVar("T")
 
 
-@cache
+@lru_cache(maxsize=None)
 def money(amount: int, currency: str = "EUR") -> Money:
     return Money(amount_minor=amount, currency=currency)
 
 
-@cache
+@lru_cache(maxsize=None)
 def words(
     word: Word, channel: Channel, payment_id: str | None, reference: str | None, captured: Money | None
 ) -> Observation:
@@ -52,7 +52,7 @@ def words(
     )
 
 
-@cache
+@lru_cache(maxsize=None)
 def refund_words(word: RefundWord, reference: str | None, amount: Money | None) -> RefundObservation:
     return RefundObservation(
         word=word,
@@ -125,9 +125,10 @@ class Manners:
     """It knows a key again."""
     searchable: bool = True
     """It can be asked for what it has by our reference."""
-    trouble: float = 0.0
-    trouble_reading: float = 0.0
-    """The same for questions: often only one half of a company is down."""
+    trouble_creating: float = 0.0
+    trouble_asking: float = 0.0
+    """Questions and closing: often only one half of a company is down."""
+    trouble_refunding: float = 0.0
     refuses: float = 0.0
     """How much of the trouble is a definite "no"."""
     close_lies: float = 0.0
@@ -298,9 +299,7 @@ class Company:
         """An event that its own machinery would not send: forged, misdirected, out of the blue."""
         self._emit(said)
 
-    def utter(
-        self, word: Word, payment_id: str | None, reference: str | None, captured: Money | None
-    ) -> Said:
+    def utter(self, word: Word, payment_id: str | None, reference: str | None, captured: Money | None) -> Said:
         self._number += 1
         cause = f"{self.name}:{word}:{self._number}"
         self.uttered.add(cause)
@@ -308,14 +307,14 @@ class Company:
 
     # How it is asked --------------------------------------------------------------------------
 
-    def asked(self, made_at: float, effect: Callable[[], T], *, write: bool) -> Step:
+    def asked(self, made_at: float, effect: Callable[[], T], trouble: float, *, write: bool) -> Step:
         """One call, with the ends that a call may have."""
         clock, dice = self._clock, self._dice
         yield "before the call"
         if clock.now > made_at + self.fresh:
             clock.met["not called, overslept"] += 1
             raise ProviderUnavailable("whoever wanted to had slept too long")
-        if not clock.chance(self.manners.trouble if write else self.manners.trouble_reading):
+        if not clock.chance(trouble):
             try:
                 answer = effect()
             except ProviderError as no:
@@ -372,11 +371,7 @@ class Company:
         if self._clock.chance(self.manners.mumbles):
             return self._utter(Word.UNCLEAR, channel, session, None)
         captured = session.captured
-        if (
-            channel is Channel.WEBHOOK
-            and captured is not None
-            and self._clock.chance(self.manners.hides_amounts)
-        ):
+        if channel is Channel.WEBHOOK and captured is not None and self._clock.chance(self.manners.hides_amounts):
             self._clock.met["amount not told"] += 1
             captured = None
         return self._utter(session.word, channel, session, captured)

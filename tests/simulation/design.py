@@ -18,9 +18,9 @@ from tests.simulation.books import Books
 from tests.simulation.saga import Saga
 
 
-def certain_and_sure(certain: bool, unsure: bool) -> bool:  # noqa: FBT001 - two facts, read in order
-    """When another provider's turn comes: ``activities.opening`` says so in place."""
-    return certain and not unsure
+def certain_unless_unknown(certain: bool, unknown: bool) -> bool:  # noqa: FBT001 - two facts, read in order
+    """Whether nothing came of a call: ``activities.opening`` says so in place."""
+    return certain and not unknown
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Design:
     )
     sources: Callable[..., list[PaymentStatus]] = payment_rules.sources
     refund_sources: Callable[[RefundState], list[RefundState]] = refund_rules.sources
-    may_fail_over: Callable[[bool, bool], bool] = certain_and_sure
+    is_certain: Callable[[bool, bool], bool] = certain_unless_unknown
     fresh: float = FRESH.total_seconds()
     """How old an adapter may be when a request leaves."""
     searches: bool = True
@@ -42,7 +42,7 @@ class Design:
     _standings: dict[Any, Standing] = field(default_factory=dict)
     _verdicts: dict[Any, Verdict] = field(default_factory=dict)
 
-    def standing(
+    def standing(  # noqa: PLR0913 - what a Standing holds
         self,
         ordered: Money,
         status: PaymentStatus,

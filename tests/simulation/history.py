@@ -82,13 +82,15 @@ def _manners(dice: Random, life: float) -> Manners:
         return values[int(dice.random() * len(values))]
 
     trouble = some(0.0, 0.0, 0.15, 0.5, 0.9)
+    shared = dice.random() < 0.6
     # Whoever waits a day for one that cannot be asked does nothing else in four thousand steps.
     searchable = dice.random() < (0.92 if life < _HOUR else 0.99)
     return Manners(
         idempotent=dice.random() < (0.6 if searchable else 0.8) or not (searchable or life < _HOUR),
         searchable=searchable,
-        trouble=trouble,
-        trouble_reading=trouble * some(0.0, 1.0, 1.0),
+        trouble_creating=trouble,
+        trouble_asking=trouble if shared else some(0.0, 0.0, 0.5),
+        trouble_refunding=trouble if shared else some(0.0, 0.5, 0.9),
         refuses=some(0.1, 0.5),
         close_lies=some(0.0, 0.5),
         forgets=some(0.0, 0.0, 0.0, 0.2),

@@ -254,9 +254,7 @@ class House:
 
     def look_after_refund(self, refund: Refund) -> None:
         """``Sweeps.start_refunds``."""
-        self.clock.after(
-            _UNSTARTED_AFTER + _ROUND * self.clock.dice.random(), lambda: self._sweep_refund(refund)
-        )
+        self.clock.after(_UNSTARTED_AFTER + _ROUND * self.clock.dice.random(), lambda: self._sweep_refund(refund))
 
     def _sweep_refund(self, refund: Refund) -> None:
         if refund.state not in UNSETTLED:

@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any, Final
 
 from domain import payment, refund, verdicts
-from domain.errors import ProviderError
 from domain.evidence import Channel, Observation, Word
 from domain.money import Money
 from domain.payment import ENDED
@@ -46,9 +45,7 @@ def but(when: Callable[[Standing, Observation], bool], verdict: Verdict) -> Deci
 
 def _any_money_will_do(standing: Standing, said: Observation, intent: S) -> Verdict:
     paid = said.word is Word.PAID and said.captured is not None
-    return verdicts.decide(
-        standing.model_copy(update={"ordered": said.captured}) if paid else standing, said, intent
-    )
+    return verdicts.decide(standing.model_copy(update={"ordered": said.captured}) if paid else standing, said, intent)
 
 
 def _any_checkout_will_do(standing: Standing, said: Observation, intent: S) -> Verdict:
@@ -82,18 +79,15 @@ def _absence_is_failure(state: RefundState, asked: Money, said: RefundObservatio
 RULES: Final[dict[str, Design]] = {
     "a time-out at the close is the end": Design(
         decide_on=but(
-            lambda standing, said: (
-                standing.status is S.PROVIDER_PENDING
-                and (said.word, said.channel) == (Word.UNCLEAR, Channel.CLOSE)
-            ),
+            lambda standing, said: standing.status is S.PROVIDER_PENDING
+            and (said.word, said.channel) == (Word.UNCLEAR, Channel.CLOSE),
             Verdict(to=S.EXPIRED, note="expired"),
         )
     ),
     "a time-out at the create is a failure": Design(
         decide_on=but(
-            lambda standing, said: (
-                standing.status is S.CREATED and (said.word, said.channel) == (Word.UNCLEAR, Channel.CREATE)
-            ),
+            lambda standing, said: standing.status is S.CREATED
+            and (said.word, said.channel) == (Word.UNCLEAR, Channel.CREATE),
             Verdict(to=S.FAILED, note="failed"),
         )
     ),
@@ -123,19 +117,16 @@ RULES: Final[dict[str, Design]] = {
     ),
     "a sum that nobody names is an echo": Design(
         decide_on=but(
-            lambda standing, said: (
-                standing.status in ENDED
-                and standing.captured is None
-                and (said.word, said.captured) == (Word.PAID, None)
-            ),
+            lambda standing, said: standing.status in ENDED
+            and standing.captured is None
+            and (said.word, said.captured) == (Word.PAID, None),
             Verdict(note=verdicts.ECHO),
         )
     ),
     "what nobody understands is an echo": Design(
         decide_on=but(
-            lambda standing, said: (
-                standing.status in ENDED and (said.word, said.channel) == (Word.UNCLEAR, Channel.WEBHOOK)
-            ),
+            lambda standing, said: standing.status in ENDED
+            and (said.word, said.channel) == (Word.UNCLEAR, Channel.WEBHOOK),
             Verdict(note=verdicts.ECHO),
         )
     ),
@@ -193,14 +184,12 @@ class EveryCallIsTheFirst(Books):
         return call
 
 
-class AlwaysCertain(Saga):
-    def _without(self, attempt: Any, trouble: ProviderError) -> Step:
-        attempt.certain = True
-        return (yield from super()._without(attempt, trouble))
-
-
 class BelievesSleepers(Books):
     """A "no" counts, whoever asks by now."""
+
+    @staticmethod
+    def held(call: Call) -> bool:  # noqa: ARG004
+        return True
 
     @staticmethod
     def absent(call: Call) -> bool:
@@ -208,10 +197,11 @@ class BelievesSleepers(Books):
         Books.absent(call)
         return True
 
+
+class BelievesSleepersOnRefunds(Books):
     @staticmethod
     def ended(call: Call, *, for_nothing: bool) -> bool:
-        Books.ended(call, for_nothing=for_nothing)
-        return True
+        return Books.ended(call, for_nothing=for_nothing) or isinstance(call.row, Refund)
 
 
 class ForgetsWhoIsCalling(Books):
@@ -236,25 +226,35 @@ class GrantsLateMoney(Saga):
         return refund
 
 
-def _fails_over_blindly(certain: bool, unsure: bool) -> bool:  # noqa: ARG001, FBT001
-    return True
+def _certain_though_unknown(certain: bool, unknown: bool) -> bool:  # noqa: ARG001, FBT001
+    return certain
+
+
+def _always_certain(certain: bool, unknown: bool) -> bool:  # noqa: FBT001
+    return certain or not unknown
 
 
 GUARDS: Final[dict[str, Design]] = {
     "an event is processed before it takes effect": Design(saga=EffectAfterProcessed),
     "an event that was seen is swallowed": Design(books=DedupeOnSeen),
     "a request is sent again without a search": Design(searches=False),
-    "another provider is asked after an unknown outcome": Design(may_fail_over=_fails_over_blindly),
-    "every no is certain": Design(saga=AlwaysCertain),
-    "a sleeper's no is believed": Design(books=BelievesSleepers),
-    "nobody waits for leave to call": Design(books=NoLease),
+    "another provider is asked after an unknown outcome": Design(is_certain=_certain_though_unknown),
+    "every no is certain": Design(is_certain=_always_certain),
     "earlier calls are forgotten": Design(books=EveryCallIsTheFirst),
-    "absence is believed while somebody calls": Design(books=ForgetsWhoIsCalling),
     "a sleeper still sends": Design(fresh=float("inf")),
     "nothing is reserved for a refund": Design(books=NoReservation),
     "a payment expires unasked": Design(saga=ExpiresUnasked),
     "late money is granted for": Design(saga=GrantsLateMoney),
 }
+
+INTERLEAVED: Final[dict[str, Design]] = {
+    "a sleeper's no is believed": Design(books=BelievesSleepers),
+    "a sleeper's no to a refund is believed": Design(books=BelievesSleepersOnRefunds),
+    "nobody waits for leave to call": Design(books=NoLease),
+    "absence is believed while somebody calls": Design(books=ForgetsWhoIsCalling),
+    "a create's answer undoes a checkout": RULES["a create's answer undoes a checkout"],
+}
+"""These need two attempts at once, which chance seldom brings: every order of the two is tried."""
 
 
 def how_soon(design: Design) -> int:

@@ -62,10 +62,7 @@ class People:
         if dice.random() < 0.25:
             clock.after(self._some_time(payment), lambda: self.house.cancel(payment))
         if clock.stormy_until and dice.random() < 0.15:
-            clock.after(
-                self._some_time(payment) if dice.random() < 0.5 else 25 * dice.random(),
-                lambda: self.house.lose_run(payment),
-            )
+            clock.after(self._some_time(payment) if dice.random() < 0.5 else 25 * dice.random(), lambda: self.house.lose_run(payment))
         if self._mischief:
             clock.after(self._some_time(payment), lambda: self._forge(payment))
         if dice.random() < 0.05:
@@ -86,9 +83,7 @@ class People:
         """Something has changed, and somebody may want something of it."""
         dice, clock = self.dice, self.clock
         if to is S.UNKNOWN and dice.random() < 0.5:
-            clock.after(
-                (3, 12, 60)[int(dice.random() * 3)] * dice.random(), lambda: self.house.nudge(payment)
-            )
+            clock.after((3, 12, 60)[int(dice.random() * 3)] * dice.random(), lambda: self.house.nudge(payment))
         elif to is S.REVIEW and self.house.books.operator_rules:
             self._review(payment)
         elif to is S.SUCCEEDED and dice.random() < 0.3:
@@ -117,7 +112,9 @@ class People:
         amount = money(int(payment.captured.amount_minor * share), payment.captured.currency)
         saga = self.house.saga
         step = saga.give_back(payment.id, name, amount)
-        self.clock.after(60 * self.dice.random(), lambda: Attempt(self.clock, "wish", _FOREVER).begin(step))
+        self.clock.after(
+            60 * self.dice.random(), lambda: Attempt(self.clock, "wish", _FOREVER).begin(step)
+        )
 
     # The payer --------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from domain.evidence import Channel, Word
 from domain.payment import OPEN
@@ -58,9 +58,7 @@ class PaymentRun:
         for activity in self.activities:
             activity.cancel()
 
-    def _do(
-        self, name: str, make: Callable[[Activity], Step], policy: Any, within: float = _FOREVER
-    ) -> Activity:
+    def _do(self, name: str, make: Callable[[Activity], Step], policy: Any, within: float = _FOREVER) -> Activity:
         activity = Activity(self.house.clock, name, make, policy, self.process.poke, within=within)
         self.activities.append(activity)
         return activity

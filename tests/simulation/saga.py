@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from activities.payment import _SETTLING
 from activities.schedule import ASKED_FOR, RESOLVING, WAITING, next_question
@@ -15,8 +15,8 @@ from domain.errors import (
     ProviderError,
     ProviderRejected,
     ProviderUnavailable,
-    RefundExceedsCaptured,
     Refusal,
+    RefundExceedsCaptured,
 )
 from domain.evidence import Channel, Observation, Word
 from domain.money import Money
@@ -100,7 +100,7 @@ class Saga:
         payment, call, manners = attempt.payment, attempt.call, company.manners
         if not call.first and manners.searchable and self.design.searches:
             self.clock.met["searched before resending"] += 1
-            found = yield from company.asked(made_at, lambda: company.find(payment.id), write=False)
+            found = yield from self._find(company, payment.id, made_at)
             if found.words.word is not Word.ABSENT:
                 if found.words.reference is None:
                     raise OutcomeUnknown("The provider knows a checkout, and does not say where.")
@@ -110,40 +110,44 @@ class Saga:
             self.clock.met["nobody can be asked"] += 1
             raise OutcomeUnknown("A second request could make a second checkout, and nobody can be asked.")
         session = yield from company.asked(
-            made_at, lambda: company.create(payment.id, payment.ordered, payment.expires_at), write=True
+            made_at,
+            lambda: company.create(payment.id, payment.ordered, payment.expires_at),
+            manners.trouble_creating,
+            write=True,
         )
         return session.name
 
     def _without(self, attempt: _Attempt, trouble: ProviderError) -> Step:
         payment, call = attempt.payment, attempt.call
-        unsure = isinstance(trouble, OutcomeUnknown)
-        no = heard = trouble is _TOO_LATE or isinstance(trouble, ProviderRejected)
+        unknown = isinstance(trouble, OutcomeUnknown)
+        certain = self.design.is_certain(attempt.certain, unknown)
+        over = trouble is _TOO_LATE or isinstance(trouble, ProviderRejected)
+        if not self.books.held(call):
+            self.clock.met["a no not believed"] += 1
+            raise OutcomeUnknown("Somebody else has taken over, and says how it ends.") from trouble
         other = None
-        may_turn = self.design.may_fail_over(attempt.certain, unsure) and trouble is not _TOO_LATE
-        if may_turn and attempt.alternatives:
+        if certain and trouble is not _TOO_LATE and attempt.alternatives:
             other = attempt.alternatives[0]
-        if other is not None and self.books.absent(call):
+        if other is not None:
             self.clock.met["failover"] += 1
             self.clock.tell("turns to another provider", payment.id, other)
+            self.books.absent(call)
             self.books.turn_to(payment, other, attempt.alternatives)
             self.books.note(payment, f"failover:{payment.id}:{attempt.account}", "payment.failover")
-        else:
-            other = None
-            if not (no and attempt.certain):
-                ours = self.books.ended(call, for_nothing=not unsure)
-                heard = no and ours
+        elif not (over and certain):
+            self.books.ended(call, for_nothing=not unknown)
         yield "after a commit"
         if other is not None:
             return (yield from self.open_checkout(payment.id))
-        if heard:
-            return (yield from self._not_opened(attempt))
+        if over:
+            return (yield from self._not_opened(attempt, certain=certain))
         raise trouble
 
-    def _not_opened(self, attempt: _Attempt) -> Step:
-        word = Word.FAILED if attempt.certain else Word.UNCLEAR
+    def _not_opened(self, attempt: _Attempt, *, certain: bool) -> Step:
+        word = Word.FAILED if certain else Word.UNCLEAR
         cause = f"refused:{attempt.account}:{attempt.call.number}"
         said = Said(words(word, Channel.CREATE, None, None, None), cause)
-        leave = attempt.call if attempt.certain else None
+        leave = attempt.call if certain else None
         return (yield from self.settle(attempt.payment.id, said, leave=leave))
 
     def _opened(self, payment: Payment, reference: str) -> Step:
@@ -195,14 +199,19 @@ class Saga:
             self.clock.met["too early to be absent"] += 1
             raise NotYet("Somebody is still asking for the checkout.", retry_after=5)
         if reference is None:
-            found = yield from company.asked(made_at, lambda: company.find(inquiry.payment_id), write=False)
+            found = yield from self._find(company, payment.id, made_at)
             if not inquiry.closing or found.words.word is not Word.OPEN or found.words.reference is None:
                 return found
             reference = found.words.reference
-        named = reference
+        named, trouble = reference, company.manners.trouble_asking
         if inquiry.closing:
-            return (yield from company.asked(made_at, lambda: company.close(named), write=True))
-        return (yield from company.asked(made_at, lambda: company.read(named), write=False))
+            return (yield from company.asked(made_at, lambda: company.close(named), trouble, write=True))
+        return (yield from company.asked(made_at, lambda: company.read(named), trouble, write=False))
+
+    @staticmethod
+    def _find(company: Company, payment_id: str, made_at: float) -> Step:
+        trouble = company.manners.trouble_asking
+        return company.asked(made_at, lambda: company.find(payment_id), trouble, write=False)
 
     # Settling ---------------------------------------------------------------------------------
 
@@ -358,27 +367,36 @@ class Saga:
 
     def _ask_for_refund(self, company: Company, refund: Refund, call: Call, made_at: float) -> Step:
         if not call.first and self.design.searches:
-            found = yield from company.asked(made_at, lambda: company.find_refund(refund.id), write=False)
+            found = yield from self._find_refund(company, refund.id, made_at)
             if found.words.word is not RefundWord.ABSENT:
                 return found
             self.clock.met["refund sent again"] += 1
         try:
             return (
                 yield from company.asked(
-                    made_at, lambda: company.refund(refund.id, refund.reference, refund.amount), write=True
+                    made_at,
+                    lambda: company.refund(refund.id, refund.reference, refund.amount),
+                    company.manners.trouble_refunding,
+                    write=True,
                 )
             )
         except ProviderAuthFailed as refused:
             raise ProviderUnavailable(refused.detail) from refused
         except ProviderRejected:
-            found = yield from company.asked(made_at, lambda: company.find_refund(refund.id), write=False)
+            found = yield from self._find_refund(company, refund.id, made_at)
             if found.words.word is not RefundWord.ABSENT:
                 return found
             return RefundSaid(refund_words(RefundWord.FAILED, None, None), f"refused:{refund.id}")
 
+    @staticmethod
+    def _find_refund(company: Company, refund_id: str, made_at: float) -> Step:
+        trouble = company.manners.trouble_asking
+        return company.asked(made_at, lambda: company.find_refund(refund_id), trouble, write=False)
+
     def _note(self, refund: Refund, call: Call, said: RefundSaid | None, *, for_nothing: bool) -> Step:
         yield "before the transaction"
         if not self.books.ended(call, for_nothing=for_nothing):
+            self.clock.met["a refund's no not believed"] += said is not None and said.cause.startswith("refused")
             said = None
         if said is not None:
             verdict = self.design.decide_refund(refund.state, refund.amount, said.words)
@@ -397,3 +415,4 @@ class Saga:
 
     def _not_yet(self, asked_for: timedelta, why: str) -> NotYet:
         return NotYet(why, retry_after=next_question(RESOLVING, _DAY, asked_for))
+

@@ -30,9 +30,7 @@ STEPS: Final = {
     "drain": ("before the letter is passed on", "before that is noted"),
 }
 DEATHS: Final = {f"{step} died {point}" for step, points in STEPS.items() for point in points}
-ZOMBIES: Final = {
-    f"{step} finished by a zombie" for step in ("open", "ask", "close", "settle", "rule", "refund")
-}
+ZOMBIES: Final = {f"{step} finished by a zombie" for step in ("open", "ask", "close", "settle", "rule", "refund")}
 ENDS: Final = {
     f"became {status}"
     for status in ("SUCCEEDED", "FAILED", "EXPIRED", "CANCELLED", "UNKNOWN", "REVIEW", "PROVIDER_PENDING")
