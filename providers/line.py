@@ -61,7 +61,7 @@ class Line:
                 "The provider did not answer a moment ago; it is left alone.", retry_after=int(left) + 1
             )
         if self._in_flight >= AT_ONCE:
-            raise ProviderUnavailable("Too many calls of this account are under way.", retry_after=1)
+            raise ProviderUnavailable("Too many calls of this account are under way.")
         if self._failures >= self._troubled_after:
             # One may try whether it is back; the others wait for what it finds.
             self._close()
