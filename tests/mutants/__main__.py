@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -42,45 +43,50 @@ class Laboratory:
 
     async def sound(self, tests: Sequence[str]) -> list[str]:
         """Which of the tests pass as long as nothing is broken."""
-        tree, log = self._copy("unmutated")
+        shutil.copytree(PROJECT, self._sound, ignore=NOT_COPIED)
         # The runs of mutants have not begun: all slots are ours.
-        await self._pytest(tree, log, tests, 0, "-n", f"{self.jobs}")
-        found = passing(tests, written_down(tree / "witness"))
+        await self._pytest(self._sound, tests, 0, "-n", f"{self.jobs}")
+        found = passing(tests, self._seen(self._sound))
         if len(found) < len(tests):
-            _show_end(log)
+            _show_end(self._sound)
         return found
 
     async def verdict(self, mutant: Mutant) -> Verdict:
         slot = await self.free_slots.get()
         began = time.monotonic()
         try:
-            tree, log = self._copy(mutant.name)
+            tree = self.folder / mutant.name
+            # With the bytecode of what stays as it is: compiling takes a good part of a start.
+            shutil.copytree(self._sound, tree)
             mutant.apply(tree)
-            await self._pytest(tree, log, mutant.killers, slot)
+            await self._pytest(tree, mutant.killers, slot)
         finally:
             self.free_slots.put_nowait(slot)
-        verdict = judge(mutant, written_down(tree / "witness"), time.monotonic() - began)
+        verdict = judge(mutant, self._seen(tree), time.monotonic() - began)
         outcome = "[green]killed[/]" if verdict.killed else "[bold red]SURVIVED[/]"
         console.print(f"  {outcome}  {mutant.name:<36}[dim]{verdict.seconds:6.1f} s[/]")
         for why in verdict.survived:
             console.print(f"    [red]{escape(why)}[/]")
         if not verdict.killed:
-            _show_end(log)
+            _show_end(tree)
         return verdict
 
-    def _copy(self, name: str) -> tuple[Path, Path]:
-        tree = self.folder / name
-        shutil.copytree(PROJECT, tree, ignore=NOT_COPIED)
-        return tree, self.folder / f"{name}.log"
+    @property
+    def _sound(self) -> Path:
+        return self.folder / "unmutated"
 
-    async def _pytest(self, tree: Path, log: Path, tests: Sequence[str], slot: int, *more: str) -> None:
+    def _seen(self, tree: Path) -> list[dict[str, Any]]:
+        return written_down(tree.with_suffix(".witness"))
+
+    async def _pytest(self, tree: Path, tests: Sequence[str], slot: int, *more: str) -> None:
         base = int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")) + PORTS * slot
         environment = os.environ | {
             "PAYSAGA_TEST_PORT_BASE": f"{base}",
-            "PAYSAGA_WITNESS": str(tree / "witness"),
+            "PAYSAGA_WITNESS": str(tree.with_suffix(".witness")),
             "PYTHONPATH": str(tree),
+            "PYTHONDONTWRITEBYTECODE": "",
         }
-        with log.open("wb") as output:
+        with tree.with_suffix(".log").open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "pytest", "-q", "--tb=short"),
                 *("-p", "tests.mutants.witness", "-p", "no:cacheprovider", *more, *tests),
@@ -101,8 +107,8 @@ class Laboratory:
                     await process.wait()
 
 
-def _show_end(log: Path) -> None:
-    for line in log.read_text(errors="replace").splitlines()[-20:]:
+def _show_end(tree: Path) -> None:
+    for line in tree.with_suffix(".log").read_text(errors="replace").splitlines()[-20:]:
         console.print(f"    [dim]{escape(line)}[/]")
 
 
