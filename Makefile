@@ -1,6 +1,6 @@
 # Every path is relative: the checkout may lie under a path with spaces.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test chaos check format lock clean
+.PHONY: help bootstrap run test chaos mutants check format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,9 @@ test: bootstrap ## Run the tests; ARGS="-k refund" passes options to pytest
 
 chaos: bootstrap ## Kill everything under load and check every promise; ARGS="--full" or ARGS="--seed 7"
 	@exec .venv/bin/python -m tests.chaos $(ARGS)
+
+mutants: bootstrap ## Take the guards away one by one and see a test fail each time; ARGS="lease-ignored" names some
+	@exec .venv/bin/python -m tests.mutants $(ARGS)
 
 check: bootstrap ## Check format, style, types and import contracts
 	.venv/bin/python -m ruff format --check

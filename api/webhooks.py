@@ -42,7 +42,7 @@ async def receive(
         # Its text may quote the body; the place is enough to go and look.
         log.error("webhook_unreadable", provider=provider, account_id=account_id)  # noqa: TRY400
         raise
-    news: list[tuple[Observation, Payment]] = []
+    news: list[tuple[str, Observation, Payment]] = []
     async with world.database.tenant(account.tenant_id) as tx:
         for said in observations:
             letter = await inbox.receive(tx, account, said, body, now)
@@ -54,14 +54,14 @@ async def receive(
             # As it was stored: with the name of its place in the inbox.
             stored = letter.observation or said
             if not await inbox.is_echo(tx, letter, stored, payment, now):
-                news.append((stored, payment))
-    for told, payment in news:
-        later.add_task(_pass_on, here, payment, told)
+                news.append((letter.hearing, stored, payment))
+    for hearing, told, payment in news:
+        later.add_task(_pass_on, here, payment, told, hearing)
     return Received()
 
 
-async def _pass_on(here: House, payment: Payment, told: Observation) -> None:
+async def _pass_on(here: House, payment: Payment, told: Observation, hearing: str) -> None:
     try:
-        await messages.report(here.temporal, payment, told)
+        await messages.report(here.temporal, payment, told, hearing)
     except Exception as error:  # noqa: BLE001 - whatever it was, the inbox holds the event and the drain tries again
         log.warning("report_postponed", inbox_id=told.inbox_id, reason=type(error).__name__)

@@ -90,10 +90,10 @@ def decide(standing: Standing, said: Observation, intent: S = S.EXPIRED) -> Verd
     if standing.status is S.REVIEW:
         other = said.word is Word.PAID and said.captured != standing.captured
         return Verdict(note=OTHER_MONEY if other else "waiting_for_review")
-    being_created = standing.status is S.CREATED
-    if being_created and not (said.channel is Channel.CREATE and said.word in _ANSWERS_TO_CREATE):
+    came_to_nothing = said.channel is Channel.CREATE and said.word in _ANSWERS_TO_CREATE
+    if standing.status is S.CREATED and not came_to_nothing:
         return Verdict(note=TOO_EARLY)
-    if standing.status is S.PROVIDER_PENDING and said.channel is Channel.CREATE:
+    if standing.status is S.PROVIDER_PENDING and came_to_nothing:
         # That attempt came to nothing, and another one did not.
         return Verdict(note=OVERTAKEN)
     return _while_open(standing, said, intent)

@@ -68,8 +68,8 @@ def leave(row: Row[Any] | None) -> Call:
 
 
 async def held(tx: AsyncConnection, table: Table, call: Call) -> bool:
-    """Whether the leave is still this caller's."""
-    mine = select(table.c.id).where(table.c.id == call.id, table.c.attempts == call.number)
+    """Whether the leave is still this caller's, and stays so until the transaction ends."""
+    mine = select(table.c.id).where(table.c.id == call.id, table.c.attempts == call.number).with_for_update()
     return (await tx.execute(mine)).one_or_none() is not None
 
 

@@ -46,6 +46,11 @@ class Letter(Value):
     """How often it should have taken effect, and could not."""
     received_at: datetime
 
+    @property
+    def hearing(self) -> str:
+        """Names this try to be heard: Temporal takes each once, and a new one after each failure."""
+        return f"{self.event_id}:{self.received_at.timestamp()}:{self.attempts}"
+
 
 async def receive(
     tx: AsyncConnection, account: ProviderAccount, said: Observation, body: bytes, now: datetime
@@ -70,7 +75,7 @@ async def receive(
         .on_conflict_do_update(
             index_elements=["account_id", "event_id"],
             # Said again before it took effect: it is heard again, whatever had become of it.
-            set_={"due_at": now + _SOONEST, "attempts": 0, **place},
+            set_={"due_at": now + _SOONEST, **place},
             where=inbox.c.state != "PROCESSED",
         )
     )

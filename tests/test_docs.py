@@ -85,7 +85,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             continue
         found = page.parent / path if path else page
         assert found.exists(), target
-        assert not anchor or f"# {anchor}\n" in found.read_text(), target
+        assert not anchor or f"# {anchor}\n" in found.read_text().lower(), target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

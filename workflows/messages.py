@@ -86,15 +86,15 @@ async def start_payment(client: Client, ref: PaymentRef) -> None:
     await client.start_workflow(PaymentWorkflow.run, ref, rpc_timeout=_QUICK, **_birth(ref))
 
 
-async def report(client: Client, known: Payment, said: Observation) -> None:
+async def report(client: Client, known: Payment, said: Observation, hearing: str) -> None:
     """Pass a provider's word on to whoever decides about this payment. Safe to repeat.
 
-    The event's id is the request's id: Temporal delivers it once however often it is sent. A payment that
-    has ended hears it by way of its late workflow.
+    ``hearing`` names this try, and is the request's id: Temporal delivers it once however often it is sent.
+    A payment that has ended hears it by way of its late workflow.
     """
     ref = known.ref
     try:
-        await _signal(client, payment.workflow_id(ref.tenant_id, ref.payment_id), said)
+        await _signal(client, payment.workflow_id(ref.tenant_id, ref.payment_id), said, hearing)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
@@ -158,7 +158,7 @@ async def start_refund(client: Client, ref: RefundRef) -> None:
     )
 
 
-async def _signal(client: Client, workflow_id: str, said: Observation) -> None:
+async def _signal(client: Client, workflow_id: str, said: Observation, hearing: str) -> None:
     # The SDK's handle.signal() makes up a request id of its own, and three calls are three signals.
     await client.workflow_service.signal_workflow_execution(
         SignalWorkflowExecutionRequest(
@@ -167,7 +167,7 @@ async def _signal(client: Client, workflow_id: str, said: Observation) -> None:
             signal_name="provider_reported",
             input=Payloads(payloads=await client.data_converter.encode([said])),
             identity=client.identity,
-            request_id=said.cause_id,
+            request_id=hearing,
         ),
         timeout=_QUICK,
     )

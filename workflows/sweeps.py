@@ -110,7 +110,7 @@ class Sweeps:
             await self._unmatched(letter, said.payment_id)
             return
         try:
-            await messages.report(self._temporal, payment, said)
+            await messages.report(self._temporal, payment, said, letter.hearing)
         except RPCError as error:
             if error.status in _AWAY:
                 raise

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -33,6 +34,8 @@ _PORTS_FROM: Final = int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")) + 40
 _SHOWN: Final = 20
 
 console = Console(highlight=False, soft_wrap=True)
+# Wide, whatever the terminal is: what is printed here goes into documents.
+paper = Console(highlight=False, width=130)
 
 
 def _arguments() -> argparse.Namespace:
@@ -57,14 +60,14 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> int:
     asked = _arguments()
-    others = os.getloadavg()[0]
+    commit, others = _commit(), os.getloadavg()[0]
     drawn = plan.draw(asked.seed, asked.payments, asked.kills)
     # A space in the path: nobody may trip over it.
     folder = Path(tempfile.mkdtemp(prefix="paysaga chaos "))
     kept = asked.keep
     try:
         outcome = asyncio.run(_carry_out(drawn, folder, asked.port_base))
-        _report(outcome, others)
+        _report(outcome, commit, others)
         kept = kept or not outcome.well
         if not outcome.well:
             _explain(outcome, folder)
@@ -88,20 +91,24 @@ async def _carry_out(drawn: plan.Plan, folder: Path, port_base: int) -> Outcome:
     return await run.carry_out(drawn, folder, port_base, console.print)
 
 
-def _report(outcome: Outcome, others: float) -> None:
+def _report(outcome: Outcome, commit: str, others: float) -> None:
     console.print()
-    promises = Table("Promise", "Held", "Checked on", box=None, pad_edge=False)
+    promises = Table("Promise", "Held", "Checked on", box=box.MARKDOWN)
     for ruling in outcome.rulings:
         skipped = ruling.checked.startswith("not checked")
         held = "[yellow]–[/]" if skipped else "[red]no[/]" if ruling.findings else "[green]yes[/]"
         promises.add_row(ruling.promise, held, ruling.checked)
-    console.print(promises, "")
-    facts = Table("Chaos run", "", box=None, pad_edge=False)
+    paper.print(promises)
+    facts = Table("Chaos run", "", box=box.MARKDOWN)
     for name, value in _facts(outcome):
         facts.add_row(name, value)
+    facts.add_row("Commit", commit)
     memory = psutil.virtual_memory().total / 2**30
     facts.add_row("Machine", f"{os.cpu_count()} cores, {memory:.0f} GiB; load before: {others:.1f}")
-    console.print(facts)
+    paper.print(facts)
+    each = zip(outcome.killed, outcome.first_success, strict=True)
+    told = (f"{kill.part} {'never' if took is None else f'{took:.1f}'}" for kill, took in each)
+    console.print(f"Seconds to the first success after each kill: {', '.join(told)}")
 
 
 def _facts(outcome: Outcome) -> list[tuple[str, str]]:
@@ -112,7 +119,6 @@ def _facts(outcome: Outcome) -> list[tuple[str, str]]:
         if seconds
         else "none succeeded"
     )
-    each = zip(outcome.killed, outcome.first_success, strict=True)
     return [
         ("Payments", f"{sum(outcome.statuses.values())}: {_counts(outcome.statuses)}"),
         ("kill -9", f"{len(outcome.killed)}: {_counts(parts)}"),
@@ -121,13 +127,8 @@ def _facts(outcome: Outcome) -> list[tuple[str, str]]:
         ("Doubled payments", str(len(harmed(outcome.rulings, Harm.DOUBLED)))),
         ("Stuck payments", str(len(harmed(outcome.rulings, Harm.STUCK)))),
         ("Missed sales", f"{outcome.missed} (willing payers whom an outage kept from paying in time)"),
-        ("First success after a kill", f"{spread} (least, median, most)"),
-        (
-            "… each",
-            ", ".join(f"{kill.part} {'never' if took is None else f'{took:.1f}'}" for kill, took in each),
-        ),
+        ("First success after a kill", f"{spread} (least, median, most), by a payment created after it"),
         ("Seed", str(outcome.plan.seed)),
-        ("Commit", _commit()),
         ("Time", f"{outcome.seconds:.0f} s, all in; {outcome.slowed_for:.0f} s of it in slow motion"),
     ]
 
@@ -156,12 +157,10 @@ def _explain(outcome: Outcome, folder: Path) -> None:
             console.print(f"  … and {len(ruling.findings) - _SHOWN} more")
     if outcome.waiting:
         console.print(f"\nStill on its way when time was up: {_counts(Counter(outcome.waiting))}")
-    place, size = (
-        escape(str(folder)),
-        f"--payments {len(outcome.plan.orders)} --kills {len(outcome.plan.kills)}",
-    )
+    place, drawn = escape(str(folder)), outcome.plan
+    again = f"--payments {len(drawn.orders)} --kills {len(drawn.kills)} --seed {drawn.seed}"
     console.print(
-        f'\nThe same plan once more:  make chaos ARGS="{size} --seed {outcome.plan.seed}"\n'
+        f'\nThe same plan once more:  make chaos ARGS="{again}"\n'
         f"Logs, data and evidence:  {place}\n"
         f"To look around in it:     .venv/bin/paysaga dev --data-dir '{place}'\n"
         f"and in another terminal:  PAYSAGA_DATA_DIR='{place}' .venv/bin/paysaga payments show pay_…"

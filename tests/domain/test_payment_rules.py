@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import combinations, permutations, product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from domain.verdicts import (
     FOR_A_PERSON,
     OTHER_CHECKOUT,
     TOO_EARLY,
+    Standing,
     Verdict,
     decide,
 )
@@ -25,9 +27,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ORDERED = Money(amount_minor=1_990_000, currency="HUF")
 OTHER_AMOUNT = Money(amount_minor=1_990_001, currency="HUF")
 OTHER_CURRENCY = Money(amount_minor=1_990_000, currency="EUR")
-REF = PaymentRef(
-    tenant_id="ten_1", payment_id="pay_1", digest="d", money=ORDERED, provider="sandbox", expires_at=NOW
-)
 UNSUCCESSFUL = {S.FAILED, S.EXPIRED, S.CANCELLED}
 FINAL_WORDS = {Word.FAILED: S.FAILED, Word.EXPIRED: S.EXPIRED, Word.CANCELLED: S.CANCELLED}
 
@@ -38,8 +37,8 @@ CREATED           no       yes               no         yes     no       yes    
 PROVIDER_PENDING  no       no                yes        yes     yes      yes        yes      yes
 SUCCEEDED         no       no                no         no      no       no         no       no
 FAILED            no       no                no         no      no       no         no       no
-EXPIRED           no       no                late       no      no       no         no       no
-CANCELLED         no       no                late       no      no       no         no       no
+EXPIRED           no       no                late       no      no       no         no       late
+CANCELLED         no       no                late       no      no       no         no       late
 UNKNOWN           no       yes               yes        yes     yes      yes        no       yes
 REVIEW            no       no                yes        yes     no       no         no       no
 """
@@ -50,6 +49,12 @@ def cells() -> Iterator[tuple[S, S, str]]:
     for came_from, *allowed in rows:
         for to, word in zip(heads, allowed, strict=True):
             yield S(came_from), S(to), word
+
+
+def stands(status: S, **facts: Any) -> Standing:
+    """A payment of ours at this status; paid as ordered if it succeeded."""
+    captured = {"captured": ORDERED} if status is S.SUCCEEDED else {}
+    return Standing(**({"ordered": ORDERED, "status": status} | captured | facts))
 
 
 def said(
@@ -88,16 +93,18 @@ ALL_SAID = everything_that_can_be_said()
 def verdicts(*statuses: S) -> Iterator[tuple[S, Observation, Verdict]]:
     for status in statuses or tuple(S):
         for observation, intent in ALL_SAID:
-            yield status, observation, decide(REF, status, observation, intent)
+            yield status, observation, decide(stands(status), observation, intent)
 
 
 def after(status: S, observations: Sequence[Observation]) -> list[S]:
     """All the statuses a payment goes through, its row guarded as storage guards it."""
-    passed = [status]
+    passed, captured = [status], ORDERED if status is S.SUCCEEDED else None
     for observation in observations:
-        to = decide(REF, passed[-1], observation).to
-        if to is not None and passed[-1] in sources(to):
-            passed.append(to)
+        verdict = decide(stands(passed[-1], captured=captured), observation)
+        if verdict.to is not None and passed[-1] in sources(verdict.to, late=verdict.late):
+            passed.append(verdict.to)
+        if verdict.late or verdict.to in {S.SUCCEEDED, S.REVIEW}:
+            captured = observation.captured
     return passed
 
 
@@ -142,7 +149,7 @@ def test_only_the_very_money_that_was_ordered_makes_a_success() -> None:
 @pytest.mark.parametrize("status", [S.PROVIDER_PENDING, S.UNKNOWN])
 def test_other_money_than_ordered_is_for_people_to_look_at(status: S, money: Money | None) -> None:
     for channel in Channel:
-        verdict = decide(REF, status, said(Word.PAID, money, channel=channel))
+        verdict = decide(stands(status), said(Word.PAID, money, channel=channel))
         assert (verdict.to, verdict.failure_code) == (S.REVIEW, "amount_mismatch")
 
 
@@ -166,29 +173,29 @@ def test_that_there_is_no_checkout_ends_a_payment_only_when_we_wanted_it_closed(
 @pytest.mark.parametrize("intent", [S.EXPIRED, S.CANCELLED])
 def test_a_checkout_that_we_closed_ends_as_we_meant_it(intent: S) -> None:
     for status in (S.PROVIDER_PENDING, S.UNKNOWN):
-        assert decide(REF, status, said(Word.EXPIRED, channel=Channel.CLOSE), intent).to is intent
+        assert decide(stands(status), said(Word.EXPIRED, channel=Channel.CLOSE), intent).to is intent
         # The closing's own answer may be lost, and the webhook that it causes come instead.
-        assert decide(REF, status, said(Word.EXPIRED), intent).to is intent
+        assert decide(stands(status), said(Word.EXPIRED), intent).to is intent
 
 
 @pytest.mark.parametrize("word", [Word.OPEN, Word.PROCESSING, Word.ATTEMPT_FAILED])
 def test_a_checkout_that_can_still_be_paid_is_pending(word: Word) -> None:
-    assert decide(REF, S.PROVIDER_PENDING, said(word)).to is None
-    assert decide(REF, S.UNKNOWN, said(word)).to is S.PROVIDER_PENDING
+    assert decide(stands(S.PROVIDER_PENDING), said(word)).to is None
+    assert decide(stands(S.UNKNOWN), said(word)).to is S.PROVIDER_PENDING
 
 
 @pytest.mark.parametrize("status", [S.FAILED, S.EXPIRED, S.CANCELLED])
 def test_money_after_the_end_is_noticed(status: S) -> None:
-    assert decide(REF, status, said(Word.PAID, ORDERED)).note == "late_money"
-    assert decide(REF, S.SUCCEEDED, said(Word.PAID, ORDERED)).note == ECHO
+    assert decide(stands(status), said(Word.PAID, ORDERED)).note == "late_money"
+    assert decide(stands(S.SUCCEEDED), said(Word.PAID, ORDERED)).note == ECHO
 
 
 def test_a_word_on_a_checkout_that_is_being_created_waits_for_its_answer() -> None:
     for _, heard, verdict in verdicts(S.CREATED):
         if heard.channel is not Channel.CREATE:
             assert (verdict.to, verdict.note) == (None, TOO_EARLY)
-    assert decide(REF, S.CREATED, said(Word.FAILED, channel=Channel.CREATE)).to is S.FAILED
-    assert decide(REF, S.CREATED, said(Word.UNCLEAR, channel=Channel.CREATE)).to is S.UNKNOWN
+    assert decide(stands(S.CREATED), said(Word.FAILED, channel=Channel.CREATE)).to is S.FAILED
+    assert decide(stands(S.CREATED), said(Word.UNCLEAR, channel=Channel.CREATE)).to is S.UNKNOWN
 
 
 def test_a_last_word_that_contradicts_the_end_is_noticed() -> None:
@@ -196,7 +203,7 @@ def test_a_last_word_that_contradicts_the_end_is_noticed() -> None:
     without_money = {S.EXPIRED, S.CANCELLED}
     for word, ended in product(FINAL_WORDS, ENDED):
         agrees = FINAL_WORDS[word] is ended or {FINAL_WORDS[word], ended} == without_money
-        assert decide(REF, ended, said(word)).note == (ECHO if agrees else "contradicted")
+        assert decide(stands(ended), said(word)).note == (ECHO if agrees else "contradicted")
 
 
 # --- Many words -----------------------------------------------------------------------------------
@@ -232,20 +239,20 @@ def test_in_whatever_order_words_arrive_the_paid_payment_succeeds_unless_it_had_
 @pytest.mark.parametrize("status", list(S))
 @pytest.mark.parametrize("word", list(Word))
 def test_a_word_on_another_checkout_moves_nothing_and_waits_for_a_person(status: S, word: Word) -> None:
-    about_another = said(word, REF.money, reference="cs_second")
-    verdict = decide(REF, status, about_another, reference="cs_first")
+    about_another = said(word, ORDERED, reference="cs_second")
+    verdict = decide(stands(status, reference="cs_first"), about_another)
     assert (verdict.to, verdict.note) == (None, OTHER_CHECKOUT)
     assert verdict.note in FOR_A_PERSON
 
 
 def test_only_the_very_same_money_is_an_echo_of_success() -> None:
-    assert decide(REF, S.SUCCEEDED, said(Word.PAID, captured=REF.money)).note == ECHO
-    other = Money(amount_minor=REF.money.amount_minor + 1, currency=REF.money.currency)
-    assert decide(REF, S.SUCCEEDED, said(Word.PAID, captured=other)).note in FOR_A_PERSON
+    assert decide(stands(S.SUCCEEDED), said(Word.PAID, captured=ORDERED)).note == ECHO
+    other = Money(amount_minor=ORDERED.amount_minor + 1, currency=ORDERED.currency)
+    assert decide(stands(S.SUCCEEDED), said(Word.PAID, captured=other)).note in FOR_A_PERSON
 
 
 def test_that_nobody_knows_a_checkout_we_hold_the_name_of_proves_nothing() -> None:
     lost = said(Word.ABSENT, channel=Channel.CLOSE, reference="cs_first")
-    assert decide(REF, S.PROVIDER_PENDING, lost, reference="cs_first").to is S.UNKNOWN
-    assert decide(REF, S.UNKNOWN, lost, reference="cs_first").to is None
-    assert decide(REF, S.UNKNOWN, said(Word.ABSENT, channel=Channel.CLOSE, reference=None)).to is S.FAILED
+    assert decide(stands(S.PROVIDER_PENDING, reference="cs_first"), lost).to is S.UNKNOWN
+    assert decide(stands(S.UNKNOWN, reference="cs_first"), lost).to is None
+    assert decide(stands(S.UNKNOWN), said(Word.ABSENT, channel=Channel.CLOSE, reference=None)).to is S.FAILED

@@ -1,7 +1,9 @@
 """A webhook is believed when a live secret signed these bytes just now, and not otherwise."""
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
 import standardwebhooks
@@ -44,6 +46,31 @@ def test_bodies_are_bytes_and_need_not_be_text() -> None:
 
 def test_header_names_are_read_in_any_case() -> None:
     assert verify([SECRET], {name.title(): value for name, value in headers().items()}, BODY, NOW) == "evt_1"
+
+
+class Spy(str):
+    """Text that tells when it is compared as any text is: up to the first difference, and no further."""
+
+    __slots__ = ()
+    compared: ClassVar[list[object]] = []
+
+    def __eq__(self, other: object) -> bool:
+        self.compared.append(other)
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+    def split(self, *_: object) -> list[str]:
+        return [Spy(part) for part in str.split(self, " ")]
+
+
+def test_no_signature_is_compared_with_equals() -> None:
+    right = headers()["webhook-signature"]
+    assert (Spy(right) == right, Spy.compared) == (True, [right])
+    Spy.compared.clear()
+    sent: Mapping[str, str] = headers() | {"webhook-signature": Spy(f"v1,AAAA {right}")}
+    assert verify([OTHER, SECRET], sent, BODY, NOW) == "evt_1"
+    assert Spy.compared == []
 
 
 def test_every_live_secret_and_every_signature_is_tried() -> None:

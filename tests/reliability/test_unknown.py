@@ -2,21 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.house import ENDED, House, Json, Tenant, eventually
 from tests.reliability.operator import cried_out
 from tests.reliability.test_late_money import closed_but_payable, given_back_once, has, refunded
-
-
-@pytest.fixture
-async def forgetful(house: House) -> AsyncIterator[None]:
-    """The payment company ignores idempotency keys, as some do."""
-    await house.control("POST", "settings", {"idempotency": "off"})
-    yield
-    await house.control("POST", "settings", {"idempotency": "on"})
 
 
 async def unknown(tenant: Tenant, fault: str = "status:503") -> Json:

@@ -20,7 +20,7 @@ from domain.money import Money
 from domain.payment import Payment, PaymentOrder, sources
 from domain.payment import PaymentStatus as S
 from domain.verdicts import Verdict
-from storage import payments
+from storage import checkouts, payments
 from storage.database import Database
 from tests.house import House, Json, Tenant
 
@@ -81,6 +81,18 @@ class Desk:
         async with self.tx.begin_nested():
             await self.tx.execute(
                 text(f"UPDATE payments SET {changes} WHERE id = :id"), columns | {"id": payment_id}
+            )
+
+    async def offer(self, payment_id: str, checkout_id: str, state: str) -> None:
+        """A checkout of this payment, as it stands, whatever our code would do."""
+        async with self.tx.begin_nested():
+            await self.tx.execute(
+                text(
+                    "INSERT INTO checkouts (id, tenant_id, payment_id, account_id, provider, state)"
+                    " VALUES (:id, :tenant_id, :payment_id, :account_id, 'sandbox', :state)"
+                ),
+                {"id": checkout_id, "payment_id": payment_id, "state": state}
+                | {"tenant_id": self.tenant_id, "account_id": self.account_id},
             )
 
     async def move(self, payment_id: str, to: S) -> Payment | None:
@@ -272,6 +284,16 @@ async def test_a_payment_that_was_opened_keeps_its_first_opening(desk: Desk) -> 
     )
     assert again is not None
     assert again.opened_at == NOW
+
+
+async def test_a_payment_has_one_checkout_that_can_be_paid(desk: Desk) -> None:
+    payment_id = await desk.place()
+    await desk.offer(payment_id, "chk_gone", "ABSENT")
+    for number, (first, second) in enumerate(product(checkouts.PAYABLE, repeat=2)):
+        await desk.offer(payment_id, f"chk_first_{number}", first)
+        with pytest.raises(IntegrityError, match='"one_payable_checkout_per_payment"'):
+            await desk.offer(payment_id, f"chk_second_{number}", second)
+        await checkouts.closed(desk.tx, payment_id)
 
 
 # --- An order is paid once ------------------------------------------------------------------------

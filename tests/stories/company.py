@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.house import House, Json, Tenant, eventually
+from tests.house import House, Json, Tenant, eventually, sandbox_keys
 
 RECEIVED = b'{"received":true}'
 HOUR: Json = {"expiresInSeconds": 3600}
@@ -44,6 +44,15 @@ class Company:
         answer = await self.post(body, **self.signed(body, event=event))
         assert (answer.status_code, answer.content) == (200, RECEIVED), answer.text
         return answer
+
+
+async def speaking_for(tenant: Tenant) -> Company:
+    """From now on the real company says nothing to this tenant by itself; only we speak for it."""
+    account = await tenant.account()
+    await tenant.fault("webhook.send", "webhook", "lost", count=1000)
+    await tenant.fault("checkout.read", "before", "status:503", count=1000)
+    secret, _ = sandbox_keys(tenant.house, account)
+    return Company(tenant.house, account, secret)
 
 
 def told(payment: Json, word: str = "complete/paid", **more: Any) -> bytes:

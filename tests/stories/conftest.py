@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.house import House, Tenant, sandbox_keys
-from tests.stories.company import Company
+from tests.house import House, Tenant
+from tests.stories.company import Company, speaking_for
 from tests.stories.visitor import Visitor
 
 
@@ -24,10 +24,5 @@ async def nothing_is_written(visitor: Visitor) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def company(tenant: Tenant, house: House) -> Company:
-    """The real company says nothing to this tenant by itself; only we speak for it."""
-    account = await tenant.account()
-    await tenant.fault("webhook.send", "webhook", "lost", count=1000)
-    await tenant.fault("checkout.read", "before", "status:503", count=1000)
-    secret, _ = sandbox_keys(house, account)
-    return Company(house, account, secret)
+async def company(tenant: Tenant) -> Company:
+    return await speaking_for(tenant)

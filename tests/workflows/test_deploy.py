@@ -28,8 +28,8 @@ from activities.world import World
 from domain.payment import Payment, PaymentStatus
 from installation import open_world
 from tests.house import House, Tenant, eventually, kinds
-from tests.workflows.elsewhere import place, settings
 from tests.workflows.releases import Careless, OneStepMore
+from tests.world import place, settings_of
 from workflows import messages, policies
 from workflows.payment import PaymentWorkflow
 
@@ -89,6 +89,9 @@ class Installation:
         """So many payments, as the API opens them."""
         placed = [await place(self.world, self.tenant, LIFE) for _ in range(number)]
         for payment in placed:
+            await self.tenant.house.fault(
+                "webhook.send", "webhook", "lost", reference=payment.id, count=1_000
+            )
             async with asyncio.timeout(PATIENCE.total_seconds()):
                 await messages.open_checkout(self.temporal, payment.ref, PATIENCE)
         return placed
@@ -100,7 +103,7 @@ class Installation:
         async with self.world.database.tenant(self.tenant.id) as tx:
             _, provider = await self.world.provider(tx, payment.account_id)
         said = await provider.read_checkout(found["providerReference"], self.world.clock())
-        await messages.report(self.temporal, payment, said)
+        await messages.report(self.temporal, payment, said, said.cause_id)
 
     def workflow(self, payment: Payment) -> WorkflowHandle[PaymentWorkflow, PaymentStatus]:
         return self.temporal.get_workflow_handle_for(
@@ -149,7 +152,7 @@ async def here(house: House, tenant: Tenant) -> AsyncIterator[Installation]:
             dev_server_extra_args=["--dynamic-config-value", "limit.maxIDLength=255"],
             search_attributes=attributes,
         ) as temporal,
-        open_world(settings(house), temporal.client) as world,
+        open_world(settings_of(house), temporal.client) as world,
     ):
         yield Installation(tenant, world, temporal.client)
 

@@ -25,7 +25,7 @@ from domain.payment import PaymentRef
 from installation import open_world
 from providers.line import Line, Lines
 from tests.house import House, Json, Tenant, eventually
-from tests.workflows.elsewhere import place, settings
+from tests.world import place, settings_of
 from workflows import messages
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3_600, 86_400))
@@ -112,7 +112,9 @@ class FastHouse:
     async def order(self, tenant: Tenant, life: timedelta) -> Life:
         """An order on record, of which no webhook will tell."""
         payment = await place(self.world, tenant, life)
-        return Life(tenant, await tenant.get(payment.id), payment.ref, self.time)
+        ordered = Life(tenant, await tenant.get(payment.id), payment.ref, self.time)
+        await ordered.fault("webhook.send", "webhook", "lost")
+        return ordered
 
 
 def types(payment: Json) -> list[str]:
@@ -126,7 +128,7 @@ async def fast(house: House) -> AsyncIterator[FastHouse]:
             data_converter=pydantic_data_converter,
             test_server_existing_path=str(Path(sys.executable).parent / "temporal-test-server"),
         ) as time,
-        open_world(settings(house), time.client) as real,
+        open_world(settings_of(house), time.client) as real,
     ):
         # A breaker counts in our time, in which months pass here in a moment.
         world = replace(real, lines=Lines(lambda: Line(troubled_after=sys.maxsize)))

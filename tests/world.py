@@ -1,9 +1,8 @@
-"""Payments under a Temporal of a test's own: the house's database and payment company, and all its steps.
-
-Our own Temporal never hears of them: their rows are placed without the API, and no webhook tells of them.
-"""
+"""A world beside the house's own workers: the same database and company, the steps in the test's hands."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from activities.world import World
@@ -11,13 +10,17 @@ from domain.events import payment_announcement
 from domain.money import Money
 from domain.payment import Payment, PaymentOrder
 from domain.values import new_id
+from installation import open_world
 from settings import Settings
 from storage import accounts, payments
 from tests.house import House, Tenant
 
+# Our own sweep starts nothing that comes from the future: what is dated so is left to the test.
+AHEAD = timedelta(minutes=5)
 
-def settings(house: House) -> Settings:
-    """As the house's own worker has them, but with minutes as long as they are."""
+
+def settings_of(house: House) -> Settings:
+    """What a worker of this house is told, but that a minute is a minute."""
     secrets = json.loads((house.data_dir / "secrets.json").read_text())
     return Settings(
         env="development",
@@ -30,8 +33,15 @@ def settings(house: House) -> Settings:
     )
 
 
+@asynccontextmanager
+async def world_of(house: House) -> AsyncIterator[World]:
+    """What a worker's steps act in, for a test that takes those steps itself."""
+    async with open_world(settings_of(house), await house.temporal()) as world:
+        yield world
+
+
 async def place(world: World, tenant: Tenant, life: timedelta) -> Payment:
-    """An order on record, of which no webhook will tell."""
+    """An order on record that no worker of the house begins."""
     now = datetime.now(UTC)
     async with world.database.tenant(tenant.id) as tx:
         account = (await accounts.live(tx))[0]
@@ -44,12 +54,10 @@ async def place(world: World, tenant: Tenant, life: timedelta) -> Payment:
             money=Money(amount_minor=1_990_000, currency="HUF"),
             provider=account.provider,
             sandbox=True,
-            # Our own sweep starts no orders that come from the future.
-            created_at=now + timedelta(minutes=5),
+            created_at=now + AHEAD,
             expires_at=now + life,
         )
         payment, _ = await payments.place(tx, order, account.id)
         cause = payments.Cause(id="order", type="payment.created", actor="test", at=now)
         await payments.record_change(tx, payment, cause, [payment_announcement(payment)])
-    await tenant.house.fault("webhook.send", "webhook", "lost", reference=payment.id, count=1_000)
     return payment

@@ -1,0 +1,95 @@
+"""Guards between us and events that are lost, heard twice under other names, or never given up."""
+
+from tests.mutants.mutant import Edit, Mutant
+
+REGRESSIONS = "tests/reliability/test_regressions.py"
+
+MUTANTS = (
+    Mutant(
+        name="acknowledged-before-stored",
+        breaks="A company's event is answered 200 before it is on disk: a crash in between loses it.",
+        edits=(
+            Edit(
+                "api/webhooks.py",
+                "    news: list[tuple[str, Observation, Payment]] = []\n",
+                """    later.add_task(_store, here, account, observations, body)
+    return Received()
+
+
+async def _store(here: House, account: object, observations: list, body: bytes) -> Received:
+    world, now, later = here.world, here.world.clock(), BackgroundTasks()
+    news = []
+""",
+            ),
+        ),
+        killers=(f"{REGRESSIONS}::test_an_event_that_could_not_be_stored_is_not_acknowledged",),
+    ),
+    Mutant(
+        name="processed-before-its-effect",
+        breaks="An event counts as processed before it took effect: if that fails, resends are swallowed.",
+        edits=(
+            Edit(
+                "api/webhooks.py",
+                "                news.append((letter.hearing, stored, payment))\n",
+                """                news.append((letter.hearing, stored, payment))
+                await inbox.processed(tx, letter.id, "seen", now)
+""",
+            ),
+        ),
+        killers=(f"{REGRESSIONS}::test_a_poisonous_event_blocks_nobody_and_is_heard_when_it_is_sent_again",),
+    ),
+    Mutant(
+        name="poison-never-dies",
+        breaks="An event that can never take effect is tried for ever, and no person ever hears of it.",
+        edits=(
+            Edit(
+                "storage/inbox.py",
+                'state=case((last, "DEAD"), else_=inbox.c.state),',
+                "state=case((last, inbox.c.state), else_=inbox.c.state),",
+            ),
+        ),
+        killers=(f"{REGRESSIONS}::test_a_poisonous_event_blocks_nobody_and_is_heard_when_it_is_sent_again",),
+    ),
+    Mutant(
+        name="misspelt-signal",
+        breaks="Events are sent under a name that no workflow knows: Temporal takes them, and nobody hears.",
+        edits=(
+            Edit(
+                "workflows/messages.py",
+                'signal_name="provider_reported",',
+                'signal_name="provider_report",',
+            ),
+        ),
+        killers=(f"{REGRESSIONS}::test_every_signal_that_is_sent_has_a_name_that_its_workflow_knows",),
+    ),
+    Mutant(
+        name="new-event-id-per-attempt",
+        breaks="Each attempt to deliver an event carries another id: a tenant ships the same order twice.",
+        edits=(
+            Edit(
+                "activities/courier.py",
+                "        event = delivery.event\n",
+                '        event = delivery.event | {"id": f"{delivery.event[\'id\']}{delivery.attempts}"}\n',
+            ),
+        ),
+        killers=(
+            "tests/stories/test_webhooks_out.py::test_an_endpoint_that_stumbles_hears_the_very_same_again",
+        ),
+    ),
+    Mutant(
+        name="post-of-disabled-endpoints-dropped",
+        breaks="What happens while an endpoint is disabled is never told: the tenant's books miss payments.",
+        edits=(
+            Edit(
+                "storage/events.py",
+                "            webhook_endpoints.c.tenant_id == tenant_id\n",
+                """            webhook_endpoints.c.tenant_id == tenant_id,
+            webhook_endpoints.c.status == "enabled",
+""",
+            ),
+        ),
+        killers=(
+            f"{REGRESSIONS}::test_what_happens_while_an_endpoint_is_disabled_is_told_when_it_is_enabled",
+        ),
+    ),
+)
