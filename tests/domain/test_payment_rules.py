@@ -16,7 +16,10 @@ from domain.payment import PaymentStatus as S
 from domain.verdicts import (
     ECHO,
     FOR_A_PERSON,
+    NOT_UNDERSTOOD,
     OTHER_CHECKOUT,
+    OTHER_MONEY,
+    OVERTAKEN,
     TOO_EARLY,
     Standing,
     Verdict,
@@ -204,6 +207,29 @@ def test_a_last_word_that_contradicts_the_end_is_noticed() -> None:
     for word, ended in product(FINAL_WORDS, ENDED):
         agrees = FINAL_WORDS[word] is ended or {FINAL_WORDS[word], ended} == without_money
         assert decide(stands(ended), said(word)).note == (ECHO if agrees else "contradicted")
+
+
+def test_under_review_only_other_money_than_is_held_is_news() -> None:
+    held = stands(S.REVIEW, captured=OTHER_AMOUNT)
+    assert decide(held, said(Word.PAID, OTHER_AMOUNT)).note == "waiting_for_review"
+    for money in (ORDERED, OTHER_CURRENCY, None):
+        assert decide(held, said(Word.PAID, money)).note == OTHER_MONEY
+    for word in set(Word) - {Word.PAID}:
+        assert decide(held, said(word)).note == "waiting_for_review"
+
+
+@pytest.mark.parametrize("word", [Word.FAILED, Word.UNCLEAR])
+def test_an_attempt_that_came_to_nothing_does_not_undo_one_that_did_not(word: Word) -> None:
+    verdict = decide(stands(S.PROVIDER_PENDING, reference="cs_1"), said(word, channel=Channel.CREATE))
+    assert (verdict.to, verdict.note) == (None, OVERTAKEN)
+
+
+@pytest.mark.parametrize("ended", sorted(ENDED))
+def test_an_event_that_nobody_understands_after_the_end_is_for_a_person(ended: S) -> None:
+    assert decide(stands(ended), said(Word.UNCLEAR)).note == NOT_UNDERSTOOD
+    assert NOT_UNDERSTOOD in FOR_A_PERSON
+    # Our own questions are asked again, and need nobody.
+    assert decide(stands(ended), said(Word.UNCLEAR, channel=Channel.READ)).note == ECHO
 
 
 # --- Many words -----------------------------------------------------------------------------------

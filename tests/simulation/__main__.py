@@ -6,6 +6,8 @@ from collections import defaultdict
 
 from tests.simulation.history import play
 
+# ruff: noqa: T201 - to tell is what it is for
+
 
 def main(seed: int, how_many: int | None) -> bool:
     """Whether all promises were kept."""

@@ -6,7 +6,6 @@ database would refuse, ``Breach`` is raised: a rule asked for what the books for
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from domain.errors import NotYet, RefundExceedsCaptured
@@ -18,7 +17,8 @@ from domain.verdicts import Verdict
 from storage.calls import KEY_LIVES, LEASE
 from storage.inbox import BACKOFF, MATCHING_LASTS
 from tests.simulation.clock import Breach, Clock
-from tests.simulation.company import Said
+from tests.simulation.rows import Call, Called, Checkout, Letter, Payment, Refund
+from tests.simulation.sayings import Said
 
 _LEASE: Final = LEASE.total_seconds()
 _KEY_LIVES: Final = KEY_LIVES.total_seconds()
@@ -29,84 +29,10 @@ _PAYABLE: Final = frozenset({"CALLING", "OPEN"})
 EVENT_OF: Final = {status: f"payment.{status.lower()}" for status in S}
 
 
-@dataclass(slots=True)
-class Payment:
-    id: str
-    order_id: str
-    ordered: Money
-    account: str
-    alternatives: tuple[str, ...]
-    created_at: float
-    expires_at: float
-    status: S = S.CREATED
-    reference: str | None = None
-    captured: Money | None = None
-    amount_refunded: int = 0
-    refund_reserved: int = 0
-    refund_status: RefundStatus = RefundStatus.NONE
-    late: bool = False
-    accepted_by: str | None = None
-    failure_code: str | None = None
-    history: dict[str, str] = field(default_factory=dict)
-    """Its lines by cause: one line per cause, as a unique constraint has it."""
-    lives: list[tuple[S, str | None]] = field(default_factory=list)
-    """Where it has been, and by which cause: for the invariants, not for the rules."""
-
-
-@dataclass(slots=True)
-class Called:
-    """The columns that count calls."""
-
-    attempts: int = 0
-    unsure: int = 0
-    first_called_at: float | None = None
-    busy_until: float | None = None
-
-
-@dataclass(slots=True)
-class Checkout(Called):
-    account: str = ""
-    state: str = "CALLING"
-    reference: str | None = None
-
-
-@dataclass(slots=True)
-class Refund(Called):
-    id: str = ""
-    payment_id: str = ""
-    account: str = ""
-    reference: str = ""
-    amount: Money = None  # type: ignore[assignment] - always given
-    state: RefundState = RefundState.PENDING
-    origin: str = ""
-
-
-@dataclass(slots=True)
-class Letter:
-    id: str
-    account: str
-    said: Said
-    received_at: float
-    due_at: float
-    state: str = "RECEIVED"
-    note: str | None = None
-    payment_id: str | None = None
-    attempts: int = 0
-    poisonous: int = 0
-    """How often it fails to take effect, whatever is tried: a fault, not a column."""
-    watched: bool = False
-
-
-@dataclass(slots=True)
-class Call:
-    row: Called
-    number: int
-    first: bool
-    key_lives: bool
-
-
 class Books:
-    def __init__(self, clock: Clock, sources: Callable[..., list[S]], refund_sources: Callable[..., list[RefundState]]) -> None:
+    def __init__(
+        self, clock: Clock, sources: Callable[..., list[S]], refund_sources: Callable[..., list[RefundState]]
+    ) -> None:
         self._clock = clock
         self.payments: dict[str, Payment] = {}
         self.checkouts: defaultdict[str, dict[str, Checkout]] = defaultdict(dict)
@@ -156,7 +82,7 @@ class Books:
                 row.state, row.reference, row.busy_until = "OPEN", reference, None
         return True
 
-    def move(  # noqa: PLR0913 - what an UPDATE sets
+    def move(
         self,
         payment: Payment,
         verdict: Verdict,

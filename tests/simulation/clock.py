@@ -130,7 +130,7 @@ class Attempt:
 class Activity:
     """What Temporal makes of a step: attempts, one after the other, until one answers or patience is over."""
 
-    def __init__(  # noqa: PLR0913 - as many as Temporal wants to know
+    def __init__(
         self,
         clock: Clock,
         name: str,

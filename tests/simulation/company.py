@@ -1,10 +1,7 @@
-"""A payment company that keeps its books straight, and little else: it stalls, repeats, mumbles and forgets."""
+"""A payment company that keeps its books straight, and little else: it stalls, mumbles and forgets."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from domain.errors import (
     OutcomeUnknown,
@@ -13,13 +10,14 @@ from domain.errors import (
     ProviderRejected,
     ProviderUnavailable,
 )
-from domain.evidence import Channel, Observation, Word
+from domain.evidence import Channel, Word
 from domain.money import Money
-from domain.refund import RefundObservation, RefundWord
+from domain.refund import RefundWord
 from providers.base import DEADLINE
 from tests.simulation.clock import Breach, Clock, Step
+from tests.simulation.sayings import RefundSaid, Said, refund_words, words
+from tests.simulation.truth import Event, GivenBack, Manners, Session
 
-SOME_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _PATIENCE: Final = DEADLINE.total_seconds()
 # How long a company remembers a key; we count on half of it.
 _KEY_KEPT: Final = 24 * 3600.0
@@ -27,128 +25,6 @@ _KEY_KEPT: Final = 24 * 3600.0
 _REDELIVERY: Final = (5.0, 60.0, 600.0, 3600.0, 4 * 3600.0, 12 * 3600.0)
 
 T = TypeVar("T")
-
-
-@lru_cache(maxsize=None)
-def money(amount: int, currency: str = "EUR") -> Money:
-    return Money(amount_minor=amount, currency=currency)
-
-
-@lru_cache(maxsize=None)
-def words(
-    word: Word, channel: Channel, payment_id: str | None, reference: str | None, captured: Money | None
-) -> Observation:
-    """The same words are the same object: making one takes longer than judging it."""
-    return Observation(
-        word=word,
-        raw_state=word,
-        channel=channel,
-        cause_id="see Said.cause",
-        payment_id=payment_id,
-        reference=reference,
-        checkout_url="https://pay" if reference else None,
-        captured=captured,
-        observed_at=SOME_DAY,
-    )
-
-
-@lru_cache(maxsize=None)
-def refund_words(word: RefundWord, reference: str | None, amount: Money | None) -> RefundObservation:
-    return RefundObservation(
-        word=word,
-        raw_state=word,
-        cause_id="see RefundSaid.cause",
-        reference=reference,
-        money=amount,
-        observed_at=SOME_DAY,
-    )
-
-
-class Said(NamedTuple):
-    """Words, and what names them for ever."""
-
-    words: Observation
-    cause: str
-
-
-class RefundSaid(NamedTuple):
-    words: RefundObservation
-    cause: str
-
-
-@dataclass(slots=True)
-class Session:
-    """A checkout as it is at the company, whatever the company says of it."""
-
-    name: str
-    company: "Company"
-    payment_id: str
-    ordered: Money
-    created_at: float
-    expires_at: float
-    word: Word = Word.OPEN
-    captured: Money | None = None
-    denied: bool = False
-    """The company has said of it what was not, or no longer, true."""
-    forgotten: bool = False
-    """The company denies it for good."""
-
-    def payable(self, now: float) -> bool:
-        return self.word in {Word.OPEN, Word.PROCESSING} and now < self.expires_at
-
-
-@dataclass(slots=True)
-class GivenBack:
-    """A refund as it is at the company."""
-
-    name: str
-    reference: str
-    session: str
-    amount: Money
-    word: RefundWord
-    denied: bool = False
-
-
-@dataclass(slots=True)
-class Event:
-    said: Said
-    account: str
-    acknowledged: bool = False
-    sent: int = 0
-
-
-@dataclass(slots=True)
-class Manners:
-    """How one company behaves in one history. Chances are per call or event."""
-
-    idempotent: bool = True
-    """It knows a key again."""
-    searchable: bool = True
-    """It can be asked for what it has by our reference."""
-    trouble_creating: float = 0.0
-    trouble_asking: float = 0.0
-    """Questions and closing: often only one half of a company is down."""
-    trouble_refunding: float = 0.0
-    refuses: float = 0.0
-    """How much of the trouble is a definite "no"."""
-    close_lies: float = 0.0
-    """It acknowledges a close that it does not carry out."""
-    forgets: float = 0.0
-    """It does not know a checkout that it made."""
-    mumbles: float = 0.0
-    loses_events: float = 0.0
-    repeats_events: float = 0.0
-    delays_events: float = 1.0
-    outlives: float = 0.0
-    """How long a checkout can be paid after it should have expired."""
-    refund_pending: float = 0.0
-    refund_fails: float = 0.0
-    amnesia: bool = False
-    """It may forget a checkout for good."""
-    straggles: bool = False
-    """What it was asked, it may do after the line was closed: the one thing nobody can guard against."""
-    hides_amounts: float = 0.0
-    """An event says that it was paid, and not how much."""
 
 
 class Company:
@@ -299,7 +175,9 @@ class Company:
         """An event that its own machinery would not send: forged, misdirected, out of the blue."""
         self._emit(said)
 
-    def utter(self, word: Word, payment_id: str | None, reference: str | None, captured: Money | None) -> Said:
+    def utter(
+        self, word: Word, payment_id: str | None, reference: str | None, captured: Money | None
+    ) -> Said:
         self._number += 1
         cause = f"{self.name}:{word}:{self._number}"
         self.uttered.add(cause)
@@ -317,9 +195,9 @@ class Company:
         if not clock.chance(trouble):
             try:
                 answer = effect()
-            except ProviderError as no:
+            except ProviderError:
                 yield "after the call"
-                raise no
+                raise
             yield "after the call"
             return answer
         lost = OutcomeUnknown if write else ProviderUnavailable
@@ -371,7 +249,11 @@ class Company:
         if self._clock.chance(self.manners.mumbles):
             return self._utter(Word.UNCLEAR, channel, session, None)
         captured = session.captured
-        if channel is Channel.WEBHOOK and captured is not None and self._clock.chance(self.manners.hides_amounts):
+        if (
+            channel is Channel.WEBHOOK
+            and captured is not None
+            and self._clock.chance(self.manners.hides_amounts)
+        ):
             self._clock.met["amount not told"] += 1
             captured = None
         return self._utter(session.word, channel, session, captured)

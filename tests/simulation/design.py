@@ -42,7 +42,7 @@ class Design:
     _standings: dict[Any, Standing] = field(default_factory=dict)
     _verdicts: dict[Any, Verdict] = field(default_factory=dict)
 
-    def standing(  # noqa: PLR0913 - what a Standing holds
+    def standing(
         self,
         ordered: Money,
         status: PaymentStatus,

@@ -6,10 +6,12 @@ from random import Random
 from typing import Final
 
 from tests.simulation.clock import Breach, Clock
-from tests.simulation.company import Company, Manners, money
+from tests.simulation.company import Company
 from tests.simulation.design import Design
 from tests.simulation.house import House
 from tests.simulation.people import People
+from tests.simulation.sayings import money
+from tests.simulation.truth import Manners
 
 _HOUR: Final = 3600.0
 # How long a checkout may be paid; for a day only in one history of ten.

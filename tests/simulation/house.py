@@ -7,13 +7,16 @@ from domain.payment import PaymentStatus as S
 from domain.refund import UNSETTLED
 from domain.tenant import LatePolicy
 from domain.verdicts import ECHO, Choice
-from tests.simulation.books import Books, Letter, Payment, Refund
+from tests.simulation.books import Books
 from tests.simulation.clock import Activity, Attempt, Clock, Step
-from tests.simulation.company import Company, Event, Said
+from tests.simulation.company import Company
 from tests.simulation.design import Design
+from tests.simulation.giving_back import GivingBack
 from tests.simulation.invariants import Invariants
-from tests.simulation.runs import LateRun, PaymentRun
+from tests.simulation.rows import Letter, Payment, Refund
+from tests.simulation.runs import Heard, LateRun, PaymentRun
 from tests.simulation.saga import Saga
+from tests.simulation.truth import Event
 from workflows import policies
 
 _FOREVER: Final = float("inf")
@@ -29,8 +32,10 @@ class House:
         self.books: Books = design.books(clock, design.sources, design.refund_sources)
         self.laws = Invariants(clock, self.books, companies)
         self.saga: Saga = design.saga(clock, self.books, companies, design, self.laws)
-        self.saga.start_refund = self.start_refund
-        self.saga.on_refund = self.look_after_refund
+        self.giving_back = GivingBack(clock, self.books, companies, design, self.laws)
+        for steps in (self.saga, self.giving_back):
+            steps.start_refund = self.start_refund
+            steps.on_refund = self.look_after_refund
         self.saga.on_dead = self.retry
         self.runs: dict[str, PaymentRun] = {}
         self.lates: dict[str, LateRun] = {}
@@ -165,7 +170,7 @@ class House:
         run = self.runs.get(payment.id)
         if run is None or not run.process.alive:
             if known not in OPEN:
-                self._tell_late(payment, letter.said, letter)
+                self._tell_late(payment, (letter.said, letter))
                 return True
             run = self.start(payment)
             if run is None:
@@ -178,17 +183,17 @@ class House:
         run.process.poke()
         return True
 
-    def _tell_late(self, payment: Payment, what: Said | Choice, whence: Letter | str) -> None:
+    def _tell_late(self, payment: Payment, heard: Heard) -> None:
         late = self.lates.get(payment.id)
         if late is None or not late.process.alive:
             late = self.lates[payment.id] = LateRun(self, payment.id)
-        late.heard.append((what, whence))  # type: ignore[arg-type] - each kind has its own whence
+        late.heard.append(heard)
         late.process.poke()
 
     def rule(self, payment: Payment, choice: Choice) -> None:
         cause = f"ruling:{len(self.laws.rulings) + 1}"
         self.laws.rulings.add(cause)
-        self._tell_late(payment, choice, cause)
+        self._tell_late(payment, (choice, cause))
 
     def retry(self, letter: Letter) -> None:
         """An operator puts a dead event back in line, once what ailed it is mended."""
@@ -243,18 +248,20 @@ class House:
     def _run_refund(self, refund: Refund) -> None:
         running = self.refunding.get(refund.id)
         if running is None or running.over:
-            saga, since = self.saga, self.clock.now
+            steps, since = self.giving_back, self.clock.now
             self.refunding[refund.id] = Activity(
                 self.clock,
                 "refund",
-                lambda activity: saga.carry_out(refund.id, since, activity),
+                lambda activity: steps.carry_out(refund.id, since, activity),
                 policies.PATIENT,
                 lambda: None,
             )
 
     def look_after_refund(self, refund: Refund) -> None:
         """``Sweeps.start_refunds``."""
-        self.clock.after(_UNSTARTED_AFTER + _ROUND * self.clock.dice.random(), lambda: self._sweep_refund(refund))
+        self.clock.after(
+            _UNSTARTED_AFTER + _ROUND * self.clock.dice.random(), lambda: self._sweep_refund(refund)
+        )
 
     def _sweep_refund(self, refund: Refund) -> None:
         if refund.state not in UNSETTLED:

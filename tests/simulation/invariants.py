@@ -12,9 +12,11 @@ from domain.payment import PaymentStatus as S
 from domain.refund import UNSETTLED, RefundState, RefundVerdict, RefundWord
 from domain.tenant import LatePolicy
 from domain.verdicts import FOR_A_PERSON, Verdict
-from tests.simulation.books import Books, Letter, Payment, Refund
+from tests.simulation.books import Books
 from tests.simulation.clock import Breach, Clock
-from tests.simulation.company import Company, Session
+from tests.simulation.company import Company
+from tests.simulation.rows import Letter, Payment, Refund
+from tests.simulation.truth import Session
 
 _WITHOUT_MONEY: Final = frozenset({S.FAILED, S.EXPIRED, S.CANCELLED})
 _ENDINGS: Final = frozenset({"payment.succeeded", "payment.failed", "payment.expired", "payment.cancelled"})
@@ -82,9 +84,15 @@ class Invariants:
         if before in ENDED and not ((before, to) in _LATE_MOVES and payment.late):
             raise Breach(f"I1: {payment.id} went from {before} to {to}")
         uttered = any(cause in company.uttered for company in self._companies.values())
-        if to in ENDED and not (uttered or cause in self.rulings or (str(cause).startswith("refused:") and to is S.FAILED)):
+        if to in ENDED and not (
+            uttered or cause in self.rulings or (str(cause).startswith("refused:") and to is S.FAILED)
+        ):
             raise Breach(f"I1: {payment.id} became {to}, and nobody had said so: {cause}")
-        if before is S.PROVIDER_PENDING and to is S.UNKNOWN and str(cause).startswith(("refused:", "create:")):
+        if (
+            before is S.PROVIDER_PENDING
+            and to is S.UNKNOWN
+            and str(cause).startswith(("refused:", "create:"))
+        ):
             raise Breach(f"{payment.id} forgets its checkout, because another attempt got none")
         if before is S.REVIEW and cause not in self.rulings:
             raise Breach(f"I1: {payment.id} left REVIEW without an operator")
@@ -156,7 +164,9 @@ class Invariants:
         ended = sum(type_ in _ENDINGS for type_ in payment.history.values())
         due = int(payment.status in ENDED)
         if payment.late and any(status is not S.REVIEW for status, _ in payment.lives[-1:]):
-            due += any((a[0], b[0]) in _LATE_MOVES for a, b in zip(payment.lives, payment.lives[1:], strict=False))
+            due += any(
+                (a[0], b[0]) in _LATE_MOVES for a, b in zip(payment.lives, payment.lives[1:], strict=False)
+            )
         if payment.status is S.REVIEW and payment.late:
             due = 1
         if ended != due:
@@ -180,8 +190,8 @@ class Invariants:
             ):
                 raise Breach(f"I3: {session.name} captured {session.captured}, nobody knows of it")
         if payment.captured is not None:
-            session = self._session(payment.reference)
-            if session is None or session.captured != payment.captured:
+            holder = self._session(payment.reference)
+            if holder is None or holder.captured != payment.captured:
                 raise Breach(f"I3: {payment.id} holds money that nobody captured")
 
     def _late_money_went_back(self, payment: Payment) -> None:
@@ -211,7 +221,10 @@ class Invariants:
             payment = self._books.payments[letter.payment_id or ""]
             if payment.captured != letter.said.words.captured:
                 raise Breach(f"race 7: {letter.id} was swallowed with its money")
-        if letter.state == "QUARANTINED" and letter.note not in FOR_A_PERSON | {"other_account", "other_mode"}:
+        if letter.state == "QUARANTINED" and letter.note not in FOR_A_PERSON | {
+            "other_account",
+            "other_mode",
+        }:
             raise Breach(f"I9: {letter.id} lies in quarantine for {letter.note}")
 
     def _ledger(self) -> None:

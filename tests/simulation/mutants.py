@@ -1,6 +1,7 @@
-"""Rules and guards with one thing wrong, for the simulator to find: a check that cannot fail is worth nothing.
+"""Rules and guards with one thing wrong, for the simulator to find.
 
-``RULES`` are wrong in ``domain``, ``GUARDS`` in what storage and steps do: those live in our own picture of them.
+``RULES`` are wrong in ``domain``. ``GUARDS`` are wrong in what storage and steps do: they live in our own
+picture of those, and say nothing of the originals; ``tests/mutants`` does.
 """
 
 from collections.abc import Callable
@@ -15,12 +16,14 @@ from domain.payment import PaymentStatus as S
 from domain.refund import RefundObservation, RefundState, RefundVerdict, RefundWord
 from domain.tenant import LatePolicy
 from domain.verdicts import Choice, Standing, Verdict
-from tests.simulation.books import Books, Call, Called, Letter, Payment, Refund
+from tests.simulation.books import Books
 from tests.simulation.clock import Step
-from tests.simulation.company import Company, Said
+from tests.simulation.company import Company
 from tests.simulation.design import Design
 from tests.simulation.history import play
+from tests.simulation.rows import Call, Called, Letter, Payment, Refund
 from tests.simulation.saga import Inquiry, Saga
+from tests.simulation.sayings import Said
 
 Decide = Callable[[Standing, Observation, S], Verdict]
 
@@ -45,7 +48,9 @@ def but(when: Callable[[Standing, Observation], bool], verdict: Verdict) -> Deci
 
 def _any_money_will_do(standing: Standing, said: Observation, intent: S) -> Verdict:
     paid = said.word is Word.PAID and said.captured is not None
-    return verdicts.decide(standing.model_copy(update={"ordered": said.captured}) if paid else standing, said, intent)
+    return verdicts.decide(
+        standing.model_copy(update={"ordered": said.captured}) if paid else standing, said, intent
+    )
 
 
 def _any_checkout_will_do(standing: Standing, said: Observation, intent: S) -> Verdict:
@@ -79,15 +84,18 @@ def _absence_is_failure(state: RefundState, asked: Money, said: RefundObservatio
 RULES: Final[dict[str, Design]] = {
     "a time-out at the close is the end": Design(
         decide_on=but(
-            lambda standing, said: standing.status is S.PROVIDER_PENDING
-            and (said.word, said.channel) == (Word.UNCLEAR, Channel.CLOSE),
+            lambda standing, said: (
+                standing.status is S.PROVIDER_PENDING
+                and (said.word, said.channel) == (Word.UNCLEAR, Channel.CLOSE)
+            ),
             Verdict(to=S.EXPIRED, note="expired"),
         )
     ),
     "a time-out at the create is a failure": Design(
         decide_on=but(
-            lambda standing, said: standing.status is S.CREATED
-            and (said.word, said.channel) == (Word.UNCLEAR, Channel.CREATE),
+            lambda standing, said: (
+                standing.status is S.CREATED and (said.word, said.channel) == (Word.UNCLEAR, Channel.CREATE)
+            ),
             Verdict(to=S.FAILED, note="failed"),
         )
     ),
@@ -117,16 +125,19 @@ RULES: Final[dict[str, Design]] = {
     ),
     "a sum that nobody names is an echo": Design(
         decide_on=but(
-            lambda standing, said: standing.status in ENDED
-            and standing.captured is None
-            and (said.word, said.captured) == (Word.PAID, None),
+            lambda standing, said: (
+                standing.status in ENDED
+                and standing.captured is None
+                and (said.word, said.captured) == (Word.PAID, None)
+            ),
             Verdict(note=verdicts.ECHO),
         )
     ),
     "what nobody understands is an echo": Design(
         decide_on=but(
-            lambda standing, said: standing.status in ENDED
-            and (said.word, said.channel) == (Word.UNCLEAR, Channel.WEBHOOK),
+            lambda standing, said: (
+                standing.status in ENDED and (said.word, said.channel) == (Word.UNCLEAR, Channel.WEBHOOK)
+            ),
             Verdict(note=verdicts.ECHO),
         )
     ),
@@ -265,4 +276,4 @@ def how_soon(design: Design) -> int:
 if __name__ == "__main__":
     for where, designs in {"domain": RULES, "guards": GUARDS}.items():
         for name, design in designs.items():
-            print(f"{how_soon(design):>6} histories  {where}: {name}")
+            print(f"{how_soon(design):>6} histories  {where}: {name}")  # noqa: T201

@@ -7,10 +7,12 @@ from domain.money import Money
 from domain.payment import PaymentStatus as S
 from domain.tenant import LatePolicy
 from domain.verdicts import Choice
-from tests.simulation.books import Payment
 from tests.simulation.clock import Attempt
-from tests.simulation.company import Company, Session, money
+from tests.simulation.company import Company
 from tests.simulation.house import House
+from tests.simulation.rows import Payment
+from tests.simulation.sayings import money
+from tests.simulation.truth import Session
 
 _FOREVER: Final = float("inf")
 
@@ -62,7 +64,10 @@ class People:
         if dice.random() < 0.25:
             clock.after(self._some_time(payment), lambda: self.house.cancel(payment))
         if clock.stormy_until and dice.random() < 0.15:
-            clock.after(self._some_time(payment) if dice.random() < 0.5 else 25 * dice.random(), lambda: self.house.lose_run(payment))
+            clock.after(
+                self._some_time(payment) if dice.random() < 0.5 else 25 * dice.random(),
+                lambda: self.house.lose_run(payment),
+            )
         if self._mischief:
             clock.after(self._some_time(payment), lambda: self._forge(payment))
         if dice.random() < 0.05:
@@ -83,7 +88,9 @@ class People:
         """Something has changed, and somebody may want something of it."""
         dice, clock = self.dice, self.clock
         if to is S.UNKNOWN and dice.random() < 0.5:
-            clock.after((3, 12, 60)[int(dice.random() * 3)] * dice.random(), lambda: self.house.nudge(payment))
+            clock.after(
+                (3, 12, 60)[int(dice.random() * 3)] * dice.random(), lambda: self.house.nudge(payment)
+            )
         elif to is S.REVIEW and self.house.books.operator_rules:
             self._review(payment)
         elif to is S.SUCCEEDED and dice.random() < 0.3:
@@ -110,11 +117,8 @@ class People:
         assert payment.captured is not None
         share = (1.0, 0.5, 0.7)[int(self.dice.random() * 3)]
         amount = money(int(payment.captured.amount_minor * share), payment.captured.currency)
-        saga = self.house.saga
-        step = saga.give_back(payment.id, name, amount)
-        self.clock.after(
-            60 * self.dice.random(), lambda: Attempt(self.clock, "wish", _FOREVER).begin(step)
-        )
+        step = self.house.giving_back.give_back(payment.id, name, amount)
+        self.clock.after(60 * self.dice.random(), lambda: Attempt(self.clock, "wish", _FOREVER).begin(step))
 
     # The payer --------------------------------------------------------------------------------
 

@@ -1,18 +1,18 @@
-"""``workflows.payment`` and ``workflows.late``, line by line: which step runs next, and what is heard when."""
+"""``workflows.payment`` and ``workflows.late``, line by line: which step runs, and what is heard when."""
 
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from domain.evidence import Channel, Word
 from domain.payment import OPEN
 from domain.payment import PaymentStatus as S
 from domain.tenant import LatePolicy
 from domain.verdicts import ECHO, Choice
-from tests.simulation.books import Letter, Payment
 from tests.simulation.clock import Activity, Process, Step
-from tests.simulation.company import Said, words
+from tests.simulation.rows import Letter, Payment
 from tests.simulation.saga import Inquiry, Progress
+from tests.simulation.sayings import Said, words
 from workflows import policies
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ class PaymentRun:
         for activity in self.activities:
             activity.cancel()
 
-    def _do(self, name: str, make: Callable[[Activity], Step], policy: Any, within: float = _FOREVER) -> Activity:
+    def _do(
+        self, name: str, make: Callable[[Activity], Step], policy: Any, within: float = _FOREVER
+    ) -> Activity:
         activity = Activity(self.house.clock, name, make, policy, self.process.poke, within=within)
         self.activities.append(activity)
         return activity
@@ -94,7 +96,7 @@ class PaymentRun:
         if self.question is not None and self.question.over:
             answer, self.question = self.question.result, None
             self.given_up = answer.status in OPEN
-            return answer
+            return Progress(*answer)
         if self.closing:
             self._stop_asking()
             self.given_up = False
@@ -144,7 +146,7 @@ class PaymentRun:
             "settle", lambda _: saga.settle(self.payment_id, said, intent, letter), policies.STORE
         )
         if (yield from self._result(settling)):
-            return settling.result
+            return Progress(*settling.result)
         return self.progress
 
     def _intent(self) -> S:
@@ -166,12 +168,16 @@ class PaymentRun:
         return Said(words(Word.UNCLEAR, channel, None, None, None), cause)
 
 
+Heard = tuple[Said, Letter] | tuple[Choice, str]
+"""What a payment that has ended is told, and whence it came."""
+
+
 class LateRun:
     """``workflows.late.LateWorkflow``."""
 
     def __init__(self, house: "House", payment_id: str) -> None:
         self.house, self.payment_id = house, payment_id
-        self.heard: deque[tuple[Said, Letter] | tuple[Choice, str]] = deque()
+        self.heard: deque[Heard] = deque()
         self.activity: Activity | None = None
         self.process = Process(house.clock, self._run())
         self.process.poke()

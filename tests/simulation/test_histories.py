@@ -1,4 +1,4 @@
-"""A hundred thousand histories of whatever can go wrong, one seed each, and every promise kept in all of them.
+"""A hundred thousand histories of whatever can go wrong, a seed each, and every promise kept in all.
 
 A seed that breaks one prints what happened step by step, and the command that plays it again.
 """
@@ -30,7 +30,9 @@ STEPS: Final = {
     "drain": ("before the letter is passed on", "before that is noted"),
 }
 DEATHS: Final = {f"{step} died {point}" for step, points in STEPS.items() for point in points}
-ZOMBIES: Final = {f"{step} finished by a zombie" for step in ("open", "ask", "close", "settle", "rule", "refund")}
+ZOMBIES: Final = {
+    f"{step} finished by a zombie" for step in ("open", "ask", "close", "settle", "rule", "refund")
+}
 ENDS: Final = {
     f"became {status}"
     for status in ("SUCCEEDED", "FAILED", "EXPIRED", "CANCELLED", "UNKNOWN", "REVIEW", "PROVIDER_PENDING")
@@ -107,6 +109,7 @@ MESSAGES: Final = {
 TO_BE_MET: Final = DEATHS | ZOMBIES | ENDS | REFUNDS | MONEY | CALLS | MESSAGES
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_every_promise_is_kept_in_every_history(chunk: int) -> None:
     met: defaultdict[str, int] = defaultdict(int)
@@ -117,6 +120,7 @@ def test_every_promise_is_kept_in_every_history(chunk: int) -> None:
     assert not {kind for kind in TO_BE_MET if not met[kind]}
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", [*RULES, *GUARDS])
 def test_a_wrong_rule_is_found(name: str) -> None:
     design = {**RULES, **GUARDS}[name]

@@ -1,7 +1,7 @@
 """Two attempts at one step, in every order that three changes from one to the other allow, with every answer.
 
-The histories meet such pairs by chance; here none is left out. The first attempt may be asleep wherever a process
-can be, until its successor has its leave; a request that was on its way by then has arrived.
+The histories meet such pairs by chance; here none is left out. The first attempt may be asleep wherever a
+process can be, until its successor has its leave; a request that was on its way by then has arrived.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,13 +17,15 @@ from domain.evidence import Channel, Word
 from domain.payment import PaymentStatus as S
 from domain.refund import RefundState
 from storage.calls import LEASE
-from tests.simulation.books import Payment
 from tests.simulation.clock import Breach, Clock, Step
-from tests.simulation.company import Company, Manners, Said, money, words
+from tests.simulation.company import Company
 from tests.simulation.design import Design
 from tests.simulation.house import House
 from tests.simulation.mutants import INTERLEAVED
+from tests.simulation.rows import Payment
 from tests.simulation.saga import Inquiry
+from tests.simulation.sayings import Said, money, words
+from tests.simulation.truth import Manners
 
 T = TypeVar("T")
 OVER: Final = LEASE.total_seconds() + 1
@@ -111,10 +113,10 @@ class Bench:
 
     def __init__(self, design: Design, choices: Choices, *, idempotent: bool, failover: bool) -> None:
         self.clock, self.choices = Clock(Random(0)), choices
-        self.companies: dict[str, Company] = {}
+        self.companies: dict[str, Scripted] = {}
         for name in ("alpha", "beta"):
             self.companies[name] = Scripted(name, self.clock, Manners(idempotent=idempotent), choices)
-        self.house = House(self.clock, self.companies, design)
+        self.house = House(self.clock, {**self.companies}, design)
         self.saga, self.books, self.laws = self.house.saga, self.house.books, self.house.laws
         self.payment = Payment("pay_1", "order", ORDERED, "alpha", ("beta",) * failover, 0.0, 9e9)
         self.books.place(self.payment)
@@ -137,7 +139,7 @@ class Bench:
     def in_peace(self, make: Callable[[], Step]) -> None:
         """Again, until it comes to something, with everybody answering."""
         for company in self.companies.values():
-            company.calm = True  # type: ignore[attr-defined] - they are all scripted
+            company.calm = True
         for _ in range(3):
             self.clock.now += OVER
             last = Led(make())
@@ -186,20 +188,20 @@ def asking(design: Design, choices: Choices) -> S:
 def refunding(design: Design, choices: Choices, *, idempotent: bool) -> RefundState:
     """Two attempts at giving money back, then as many as it takes."""
     bench = Bench(design, choices, idempotent=idempotent, failover=False)
-    saga, alpha = bench.saga, bench.companies["alpha"]
+    saga, steps, alpha = bench.saga, bench.house.giving_back, bench.companies["alpha"]
     session = alpha.create("pay_1", ORDERED, 9e9)
     bench.books.opened(bench.payment, session.name)
     alpha.pay(session, ORDERED)
-    for step in (saga.settle("pay_1", alpha.read(session.name)), saga.give_back("pay_1", "wish", ORDERED)):
+    for step in (saga.settle("pay_1", alpha.read(session.name)), steps.give_back("pay_1", "wish", ORDERED)):
         for _ in step:
             pass
     (refund,) = bench.books.refunds.values()
     bench.lead(
-        saga.carry_out(refund.id, 0.0, bench.turn()),
-        lambda: saga.carry_out(refund.id, 0.0, bench.turn()),
+        steps.carry_out(refund.id, 0.0, bench.turn()),
+        lambda: steps.carry_out(refund.id, 0.0, bench.turn()),
         OVER,
     )
-    bench.in_peace(lambda: saga.carry_out(refund.id, 0.0, bench.turn()))
+    bench.in_peace(lambda: steps.carry_out(refund.id, 0.0, bench.turn()))
     bench.laws.at_rest()
     return refund.state
 

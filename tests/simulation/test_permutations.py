@@ -1,6 +1,6 @@
-"""What is said of a payment may come in any order, and any of it twice: each scenario ends as it must in all of them.
+"""What is said of a payment may come in any order, and any of it twice: each scenario ends as it must.
 
-Every permutation of a scenario's events is played, and after it every subset of them once more, as redeliveries.
+Every permutation of a scenario's events is played, and after it some of them, or all, once more.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,11 +17,13 @@ from domain.payment import PaymentStatus as S
 from domain.refund import RefundWord
 from domain.tenant import LatePolicy
 from domain.verdicts import Choice
-from tests.simulation.books import Payment
 from tests.simulation.clock import Clock, Step
-from tests.simulation.company import Company, Manners, RefundSaid, Said, money, refund_words, words
+from tests.simulation.company import Company
 from tests.simulation.design import Design
 from tests.simulation.house import House
+from tests.simulation.rows import Payment
+from tests.simulation.sayings import RefundSaid, Said, money, refund_words, words
+from tests.simulation.truth import Manners
 
 ORDERED, OTHER = money(500), money(499)
 REFERENCE: Final = "alpha:cs_1"
@@ -73,17 +75,19 @@ class Bench:
 
     def wish(self, name: str, amount: int) -> None:
         if f"ref_pay_1_{name}" not in self.house.books.refunds:
-            lead(self.house.saga.give_back("pay_1", name, money(amount)))
+            lead(self.house.giving_back.give_back("pay_1", name, money(amount)))
 
     def hear_of_refund(self, name: str, word: RefundWord) -> None:
         refund = self.house.books.refunds.get(f"ref_pay_1_{name}")
         if refund is None:
             return
         reference = None if word in {RefundWord.ABSENT, RefundWord.UNCLEAR} else "alpha:re_1"
-        said = RefundSaid(refund_words(word, reference, refund.amount if reference else None), f"{name}:{word}")
+        said = RefundSaid(
+            refund_words(word, reference, refund.amount if reference else None), f"{name}:{word}"
+        )
         call = self.house.books.calling_refund(refund) if refund.state in {"PENDING", "UNKNOWN"} else None
         if call is not None:
-            lead(self.house.saga._note(refund, call, said, for_nothing=False))
+            lead(self.house.giving_back._note(refund, call, said, for_nothing=False))
 
     @property
     def end(self) -> End:
@@ -121,11 +125,16 @@ def first(order: tuple[str, ...], *names: str) -> str:
 
 
 PAID_IN_FULL: Final = End(S.SUCCEEDED, entitled=True)
-WITHOUT_MONEY: Final = {"failed": S.FAILED, "expired": S.EXPIRED, "given up": S.CANCELLED, "cancel": S.CANCELLED}
+WITHOUT_MONEY: Final = {
+    "failed": S.FAILED,
+    "expired": S.EXPIRED,
+    "given up": S.CANCELLED,
+    "cancel": S.CANCELLED,
+}
 
 
 def closed_as(order: tuple[str, ...], *names: str) -> S:
-    """What the first of these makes of it; a checkout that expires once the tenant has cancelled is CANCELLED."""
+    """What the first of these makes of it."""
     return WITHOUT_MONEY[first(order, *names)]
 
 
@@ -145,8 +154,6 @@ def paid_or_too_late(policy: LatePolicy, *ends: str) -> Callable[[tuple[str, ...
 
 @dataclass(frozen=True)
 class Scenario:
-    """``before`` it all, in this order."""
-
     acts: dict[str, Act]
     right: Callable[[tuple[str, ...]], End]
     policy: LatePolicy = LatePolicy.REFUND
@@ -209,7 +216,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     },
     **{
         f"cancelled and paid, {policy}": Scenario(
-            CANCEL | PAID | PAID_AGAIN | {"declined": OPEN["declined"]}, paid_or_too_late(policy, "cancel"), policy
+            CANCEL | PAID | PAID_AGAIN | {"declined": OPEN["declined"]},
+            paid_or_too_late(policy, "cancel"),
+            policy,
         )
         for policy in LatePolicy
     },
