@@ -29,7 +29,8 @@ def pytest_runtest_makereport(
     if report.failed and call.excinfo is not None:
         line |= {
             "asserted": report.when == "call" and is_assertion(call.excinfo.value),
-            "error": call.excinfo.typename,
+            # Its first words tell a test that took too long from one that broke.
+            "error": f"{call.excinfo.typename}: {call.excinfo.value}".splitlines()[0][:120],
         }
     with Path(os.environ["PAYSAGA_WITNESS"]).open("a") as file:
         file.write(json.dumps(line) + "\n")

@@ -116,6 +116,7 @@ async def test_while_one_has_leave_to_ask_for_a_checkout_nobody_else_asks(
     assert (await tenant.get(ref.payment_id))["status"] == "PROVIDER_PENDING"
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("forgetful")
 async def test_who_slept_with_leave_to_ask_for_a_checkout_asks_no_more_when_another_has(
     house: House, tenant: Tenant, world: World
@@ -160,6 +161,7 @@ async def test_while_one_has_leave_to_ask_for_a_refund_nobody_else_asks(
         assert await wakes() is RefundState.SUCCEEDED
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("forgetful")
 async def test_who_slept_with_leave_to_give_money_back_gives_none_when_another_has(
     house: House, tenant: Tenant, world: World
