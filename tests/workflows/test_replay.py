@@ -8,6 +8,7 @@ the kept ones breaks running payments: put it behind ``workflow.patched``. What 
 import asyncio
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -254,6 +255,8 @@ async def histories(house: House) -> dict[str, WorkflowHistory]:
 def written(history: WorkflowHistory) -> str:
     """A history as it is kept: one event a line, without the noise."""
     events = ",\n".join(json.dumps(_without_noise(event)) for event in history.to_json_dict()["events"])
+    # A worker's own queue is named after its machine.
+    events = re.sub(r'"name": "[^"]*@[^"]*"', '"name": "sticky"', events)
     return f'{{"workflowId": "{history.workflow_id}", "events": [\n{events}\n]}}\n'
 
 
