@@ -182,9 +182,8 @@ async def test_an_answer_lost_on_its_way_opens_no_second_checkout(
 ) -> None:
     await tenant.fault("checkout.create", "after", fault)
     payment = await tenant.open()
-    asked = await creates(house, payment)
-    assert len(asked) == 2
-    assert len({call["idempotencyKey"] for call in asked}) == 1
+    # Before it was asked again, it was asked what it had.
+    assert len(await creates(house, payment)) == 1
     assert len((await house.ledger(payment))["sessions"]) == 1
 
 
