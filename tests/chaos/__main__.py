@@ -71,7 +71,7 @@ def main() -> int:
         kept = kept or not outcome.well
         if not outcome.well:
             _explain(outcome, folder)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except asyncio.CancelledError:
         console.print("[bold]Stopped.[/] Nothing is left behind.")
         return 130
     except BaseException:
@@ -85,10 +85,15 @@ def main() -> int:
 
 
 async def _carry_out(drawn: plan.Plan, folder: Path, port_base: int) -> Outcome:
-    running = asyncio.current_task()
-    if running is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
-    return await run.carry_out(drawn, folder, port_base, console.print)
+    running = asyncio.create_task(run.carry_out(drawn, folder, port_base, console.print))
+
+    def stop(number: signal.Signals) -> None:
+        console.print(f"\n{number.name}: stopping everything")
+        running.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    return await running
 
 
 def _report(outcome: Outcome, commit: str, others: float) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -71,9 +71,8 @@ class Mailroom:
             )
         )
         if answer is None:
-            await asyncio.wait(
-                [asyncio.create_task(self._closing.wait())], timeout=_LONGER_THAN_ANYBODY_WAITS
-            )
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), _LONGER_THAN_ANYBODY_WAITS)
         return Response(status_code=answer or 504)
 
     @asynccontextmanager
