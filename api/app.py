@@ -6,7 +6,18 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api import accounts, credentials, docs, entitlements, health, payments, problems, tenants, webhooks
+from api import (
+    accounts,
+    credentials,
+    docs,
+    entitlements,
+    health,
+    payments,
+    problems,
+    refunds,
+    tenants,
+    webhooks,
+)
 from api.deps import House
 from api.edge import Edge
 
@@ -33,7 +44,7 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         # A redirect to "the same with a slash" trusts the Host header; there is one name for each thing.
         redirect_slashes=False,
     )
-    for noun in (tenants, credentials, accounts, payments, entitlements, webhooks, health, docs):
+    for noun in (tenants, credentials, accounts, payments, refunds, entitlements, webhooks, health, docs):
         app.include_router(noun.router)
     problems.install(app, public_url)
     app.add_middleware(Edge, development=development)

@@ -124,6 +124,10 @@ class IllegalTransition(Refusal):
     status, code, title = 409, "illegal_transition", "The payment cannot go there from where it is"
 
 
+class PaymentDisputed(Refusal):
+    status, code, title = 409, "payment_disputed", "The payer's bank has taken the money back for now"
+
+
 class AlreadyPaid(Refusal):
     status, code, title = 409, "already_paid", "The payment was paid before it could be cancelled"
 

@@ -62,8 +62,16 @@ def payment_announcement(payment: Payment, type_: str | None = None) -> Announce
 
 
 def grant_announcement(right: Entitlement) -> Announcement:
+    return _of_right(right, "entitlement.granted")
+
+
+def revoke_announcement(right: Entitlement) -> Announcement:
+    return _of_right(right, "entitlement.revoked")
+
+
+def _of_right(right: Entitlement, type_: str) -> Announcement:
     return Announcement(
-        type="entitlement.granted",
+        type=type_,
         payment_id=right.source_id,
         data={
             "entitlementId": right.id,

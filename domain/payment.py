@@ -108,6 +108,8 @@ class Payment(Value):
     """When the checkout first existed; what a replayed create answer is dated with."""
     captured: Money | None = None
     """What the provider took, whatever was ordered."""
+    refund_reserved: int = 0
+    """Of refunds that succeeded, or still may."""
     amount_refunded: int = 0
     refund_status: RefundStatus = RefundStatus.NONE
     dispute_status: DisputeStatus = DisputeStatus.NONE

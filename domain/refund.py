@@ -38,6 +38,7 @@ def sources(to: RefundState) -> list[RefundState]:
 class Origin(StrEnum):
     """Who wanted the money to go back."""
 
+    TENANT = "tenant"
     LATE_MONEY = "late_money"
     REVIEW = "review"
 

@@ -56,6 +56,17 @@ async def of_user(
     return [_entitlement(row) for row in await tx.execute(query)]
 
 
+async def of_payment(tx: AsyncConnection, payment_id: str, now: datetime) -> list[Entitlement]:
+    """What a payment granted, with what holds now."""
+    rows = await tx.execute(
+        select(entitlements, _active(now).label("active"))
+        .join(payments, payments.c.id == entitlements.c.payment_id)
+        .where(entitlements.c.payment_id == payment_id)
+        .order_by(entitlements.c.id)
+    )
+    return [_entitlement(row) for row in rows]
+
+
 def _active(now: datetime) -> ColumnElement[bool]:
     return and_(
         payments.c.status == PaymentStatus.SUCCEEDED,

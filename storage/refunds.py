@@ -8,13 +8,13 @@ from sqlalchemy import Row, case, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.errors import NotFound, RefundExceedsCaptured
-from domain.events import EVENT_OF_REFUND, refund_announcement
+from domain.errors import IdempotencyConflict, NotFound, RefundExceedsCaptured
+from domain.events import EVENT_OF_REFUND, refund_announcement, revoke_announcement
 from domain.money import Money
-from domain.payment import Payment, RefundStatus
+from domain.payment import Payment, PaymentStatus, RefundStatus
 from domain.refund import UNSETTLED, Origin, Refund, RefundObservation, RefundRef, RefundState, sources
 from domain.values import Value, derived_id
-from storage import audit, calls, events, ledger
+from storage import audit, calls, entitlements, events, ledger
 from storage import payments as all_payments
 from storage.calls import Call
 from storage.payments import Cause
@@ -27,8 +27,11 @@ class Wish(Value):
     name: str
     money: Money
     origin: Origin
-    reason: str
+    reason: str | None
     by: str
+    idempotency_key: str | None = None
+    digest: str | None = None
+    correlation_id: str | None = None
 
 
 async def request(tx: AsyncConnection, payment: Payment, wish: Wish, now: datetime) -> Refund:
@@ -37,6 +40,8 @@ async def request(tx: AsyncConnection, payment: Payment, wish: Wish, now: dateti
     Raises ``RefundExceedsCaptured``; that is decided in one statement, whoever else asks at the same time.
     """
     amount = wish.money.amount_minor
+    # What we give back by ourselves goes back once a payment: its id says so, too.
+    named_at = payment.order.created_at if wish.idempotency_key is None else now
     reserved = (
         await tx.execute(
             update(payments)
@@ -55,7 +60,7 @@ async def request(tx: AsyncConnection, payment: Payment, wish: Wish, now: dateti
         await tx.execute(
             upsert(refunds)
             .values(
-                id=derived_id("ref", payment.order.created_at, payment.id, wish.name),
+                id=derived_id("ref", named_at, payment.id, wish.name),
                 tenant_id=payment.order.tenant_id,
                 payment_id=payment.id,
                 account_id=reserved.account_id,
@@ -67,7 +72,9 @@ async def request(tx: AsyncConnection, payment: Payment, wish: Wish, now: dateti
                 origin=wish.origin,
                 reason=wish.reason,
                 requested_by=wish.by,
-                correlation_id=payment.order.correlation_id,
+                idempotency_key=wish.idempotency_key,
+                digest=wish.digest,
+                correlation_id=wish.correlation_id or payment.order.correlation_id,
                 created_at=now,
                 updated_at=now,
             )
@@ -84,6 +91,24 @@ async def get(tx: AsyncConnection, refund_id: str, *, lock: bool = False) -> Ref
     if row is None:
         raise NotFound
     return _refund(row)
+
+
+async def by_key(tx: AsyncConnection, key: str, digest: str) -> Refund | None:
+    """The refund this key asked for. Raises ``IdempotencyConflict`` when it was for another request."""
+    row = (await tx.execute(select(refunds).where(refunds.c.idempotency_key == key))).one_or_none()
+    if row is None:
+        return None
+    if row.digest != digest:
+        raise IdempotencyConflict
+    return _refund(row)
+
+
+async def find(tx: AsyncConnection, payment_id: str | None, limit: int, offset: int) -> list[Refund]:
+    """The tenant's refunds, newest first, perhaps of one payment only."""
+    query = select(refunds).order_by(refunds.c.created_at.desc(), refunds.c.id.desc())
+    if payment_id is not None:
+        query = query.where(refunds.c.payment_id == payment_id)
+    return [_refund(row) for row in await tx.execute(query.limit(limit).offset(offset))]
 
 
 async def calling(tx: AsyncConnection, refund_id: str) -> Call:
@@ -130,6 +155,11 @@ async def move(
     if to is RefundState.SUCCEEDED:
         await ledger.refunded(tx, payment, told, now)
     type_ = EVENT_OF_REFUND.get(to)
+    told_of = [] if type_ is None else [refund_announcement(told, type_)]
+    if payment.refund_status is RefundStatus.FULL and payment.status is PaymentStatus.SUCCEEDED:
+        told_of += [
+            revoke_announcement(right) for right in await entitlements.of_payment(tx, payment.id, now)
+        ]
     cause = Cause(
         id=said.cause_id,
         type=type_ or f"refund.{to.lower()}",
@@ -140,9 +170,7 @@ async def move(
     )
     await all_payments.note(tx, payment, cause)
     await audit.record(tx, deed(told, cause.actor, cause.type, now))
-    if type_ is None:
-        return []
-    return await events.announce(tx, told.tenant_id, [refund_announcement(told, type_)], now)
+    return await events.announce(tx, told.tenant_id, told_of, now) if told_of else []
 
 
 def deed(refund: Refund, actor: str, action: str, at: datetime) -> audit.Deed:

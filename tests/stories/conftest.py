@@ -13,7 +13,11 @@ from tests.stories.visitor import Visitor
 async def visitor(house: House) -> Visitor:
     tenant = await house.tenant()
     (owner,) = (await tenant.call("GET", "/v1/tenants/me/credentials")).json()["data"]
-    return Visitor(tenant, owner["id"])
+    payment = await tenant.open()
+    await tenant.pay(payment)
+    await tenant.eventually(payment, "SUCCEEDED")
+    await tenant.ended(payment)
+    return Visitor(tenant, owner["id"], payment["id"])
 
 
 @pytest.fixture

@@ -31,11 +31,12 @@ DOORS = {
     "rotation": Door("POST", "/v1/tenants/me/credentials/{credential_id}/rotate", {"overlapSeconds": 60}),
     "provider": Door("PUT", "/v1/tenants/me/providers/{provider}", {"credentials": KEYS}),
     "payment": Door("POST", "/v1/payments", ORDER),
+    "refund": Door("POST", "/v1/payments/{payment_id}/refunds", {"amount": 1000}),
 }
 # All that a tenant can own.
 TABLES = (
     *("tenants", "credentials", "provider_accounts", "webhook_endpoints", "payments", "payment_events"),
-    *("events", "entitlements", "ledger_entries", "audit_records", "inbox"),
+    *("events", "entitlements", "ledger_entries", "audit_records", "inbox", "checkouts", "refunds"),
 )
 
 
@@ -45,9 +46,10 @@ class Visitor:
 
     tenant: Tenant
     credential: str
+    payment: str
 
     async def send(self, door: Door, body: Any, **headers: str) -> httpx.Response:
-        path = door.path.format(credential_id=self.credential, provider="sandbox")
+        path = door.path.format(credential_id=self.credential, provider="sandbox", payment_id=self.payment)
         passes = self.tenant.house.admin | {"Idempotency-Key": "key", "Content-Type": "application/json"}
         return await self.tenant.call(door.method, path, content=body, headers=passes | headers)
 
