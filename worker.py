@@ -107,6 +107,7 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
                 payment.settle,
                 payment.rule,
                 refund.carry_out,
+                refund.hear,
             ],
             interceptors=[Failures()],
             workflow_runner=_RUNNER,

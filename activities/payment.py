@@ -7,21 +7,18 @@ of ours meets its own work. What a word means is decided on the locked row that 
 from datetime import datetime, timedelta
 from typing import Final
 
-import asyncpg
-from sqlalchemy.exc import DBAPIError, IntegrityError
 from temporalio import activity
-from temporalio.service import RPCError
 
-from activities import opening, settling
+from activities import opening, poison, settling
 from activities.schedule import A_PERSON_AFTER, ASKED_FOR, RESOLVING, WAITING, next_question
 from activities.world import World, alert
-from domain.errors import NotYet, Poisonous, Refusal
+from domain.errors import NotYet, Refusal
 from domain.evidence import Observation, Word
 from domain.payment import PaymentRef, PaymentStatus, Progress
 from domain.values import Message
 from domain.verdicts import Report, Ruling
 from providers.base import Provider
-from storage import checkouts, inbox, payments
+from storage import checkouts, payments
 
 _SETTLING: Final = frozenset({Word.PAID, Word.FAILED, Word.EXPIRED, Word.CANCELLED})
 
@@ -90,13 +87,8 @@ class PaymentActivities:
         Raises ``Poisonous`` when an event from the inbox cannot take effect, whatever is tried: the inbox
         tries it again later, and the payment goes on without it.
         """
-        try:
-            return await settling.settle(self._world, report)
-        except Exception as error:
-            if report.said.inbox_id is None or _passes(error):
-                raise
-            await self._put_back(report, error)
-            raise Poisonous(f"{type(error).__name__} while an event was settled") from None
+        effect = settling.settle(self._world, report)
+        return await poison.or_back(self._world, report.ref, report.said.inbox_id, effect)
 
     @activity.defn
     async def rule(self, ruling: Ruling) -> Progress:
@@ -120,13 +112,6 @@ class PaymentActivities:
         async with self._world.database.tenant(inquiry.ref.tenant_id) as tx:
             return (await payments.get(tx, inquiry.ref.payment_id)).progress
 
-    async def _put_back(self, report: Report, error: Exception) -> None:
-        letter_id, now = report.said.inbox_id or "", self._world.clock()
-        async with self._world.database.tenant(report.ref.tenant_id) as tx:
-            dead = await inbox.stumbled(tx, letter_id, type(error).__name__, now)
-        if dead:
-            alert("event_dead", inbox_id=letter_id, payment_id=report.ref.payment_id)
-
     async def _look(self, inquiry: Inquiry) -> Observation:
         world = self._world
         async with world.database.tenant(inquiry.ref.tenant_id) as tx:
@@ -137,17 +122,6 @@ class PaymentActivities:
             if named.reference is None and await checkouts.being_made(tx, payment.id):
                 raise NotYet("Somebody is still asking for the checkout.", retry_after=5)
         return await _ask_provider(provider, named, world.clock())
-
-
-def _passes(error: Exception) -> bool:
-    """Whether trying again may help: a database that is away, or another transaction that was in the way."""
-    if isinstance(error, IntegrityError):
-        return False
-    if isinstance(error, DBAPIError):
-        cause = getattr(error.orig, "__cause__", None)
-        return not isinstance(cause, asyncpg.DataError | asyncpg.SyntaxOrAccessError)
-    # Temporal may be away when all is written, and somebody is to be told.
-    return isinstance(error, OSError | TimeoutError | asyncpg.PostgresConnectionError | RPCError)
 
 
 async def _ask_provider(provider: Provider, inquiry: Inquiry, now: datetime) -> Observation:

@@ -1,9 +1,12 @@
 """The step of a refund: have the provider give the money back, once, or find out what became of it."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
+from activities import poison
 from activities.schedule import A_PERSON_AFTER, RESOLVING, next_question
 from activities.world import World, alert
 from domain.errors import (
@@ -13,9 +16,12 @@ from domain.errors import (
     ProviderError,
     ProviderRejected,
     ProviderUnavailable,
+    RefundExceedsCaptured,
 )
+from domain.payment import OPEN, Payment, PaymentRef
 from domain.refund import (
     UNSETTLED,
+    Origin,
     Refund,
     RefundObservation,
     RefundRef,
@@ -25,8 +31,11 @@ from domain.refund import (
 )
 from domain.values import Message
 from providers.base import Provider
-from storage import calls, refunds, tables
+from storage import calls, inbox, payments, refunds, tables
 from storage.calls import Call
+
+# Words that no rule of ours settles.
+_ODD: Final = frozenset({"other_money", "contradicted"})
 
 
 class Errand(Message):
@@ -34,6 +43,13 @@ class Errand(Message):
 
     ref: RefundRef
     since: datetime
+
+
+class Hearing(Message):
+    """What a webhook says of a refund of this payment, ours or not."""
+
+    ref: PaymentRef
+    said: RefundObservation
 
 
 class RefundActivities:
@@ -65,6 +81,62 @@ class RefundActivities:
         if state is RefundState.FAILED:
             alert("refund_failed", tenant_id=refund.tenant_id, refund_id=refund.id, why=said.failure_code)
         return state
+
+    @activity.defn
+    async def hear(self, hearing: Hearing) -> None:
+        """Write down what the provider says of a refund. One that is not ours is booked as that.
+
+        Raises ``Poisonous`` when the event cannot take effect; it is back in the inbox then.
+        """
+        said = hearing.said
+        await poison.or_back(self._world, hearing.ref, said.inbox_id, self._hear(hearing.ref, said))
+
+    async def _hear(self, ref: PaymentRef, said: RefundObservation) -> None:
+        world, now, endpoints, odd = self._world, self._world.clock(), [], None
+        async with world.database.tenant(ref.tenant_id) as tx:
+            payment = await payments.get(tx, ref.payment_id, lock=True)
+            if payment.status in OPEN:
+                # It overtook the money it gives back; the inbox passes it on again.
+                return
+            refund = await refunds.named(tx, said)
+            if refund is None:
+                refund, odd = await self._not_ours(tx, payment, said, now)
+            if refund is not None:
+                verdict = decide_refund(refund.state, refund.money, said)
+                if verdict.to is not None:
+                    endpoints = await refunds.move(tx, refund, verdict.to, said, now)
+                odd = verdict.note if verdict.note in _ODD else None
+            if said.inbox_id is not None and odd is None:
+                await inbox.processed(tx, said.inbox_id, said.word, now)
+            elif said.inbox_id is not None:
+                await inbox.quarantine(tx, said.inbox_id, odd or "")
+        if odd is not None:
+            alert("word_not_understood", why=odd, payment_id=ref.payment_id, refund=said.reference)
+        await world.wake(ref.tenant_id, endpoints)
+
+    async def _not_ours(
+        self, tx: AsyncConnection, payment: Payment, said: RefundObservation, now: datetime
+    ) -> tuple[Refund | None, str | None]:
+        """A refund that somebody made over there, on record; or why it cannot be."""
+        if said.refund_id is not None:
+            return None, "unknown_refund"
+        if said.word is RefundWord.FAILED:
+            # It never reached our books, and need not any more.
+            return None, None
+        if said.money is None or said.reference is None:
+            return None, "no_amount"
+        wish = refunds.Wish(
+            name=f"provider:{said.reference}",
+            money=said.money,
+            origin=Origin.PROVIDER,
+            reason=None,
+            by=f"provider:{payment.order.provider}",
+        )
+        try:
+            async with tx.begin_nested():
+                return await refunds.request(tx, payment, wish, now), None
+        except RefundExceedsCaptured:
+            return None, "more_than_captured"
 
     async def _begin(self, ref: RefundRef) -> tuple[Refund, Call | None, Provider | None, ProviderRejected]:
         world, provider = self._world, None
@@ -110,6 +182,8 @@ class RefundActivities:
     ) -> RefundState:
         world, now, endpoints = self._world, self._world.clock(), []
         async with world.database.tenant(refund.tenant_id) as tx:
+            # In this order everywhere: whoever holds the payment may take its refunds.
+            await payments.get(tx, refund.payment_id, lock=True)
             known = await refunds.get(tx, refund.id, lock=True)
             if not await calls.ended(tx, tables.refunds, call, for_nothing=for_nothing):
                 # Who asks by now may be told otherwise, and what was once refused may have gone through.
@@ -118,7 +192,7 @@ class RefundActivities:
             if said is not None and verdict is not None and verdict.to is not None:
                 endpoints = await refunds.move(tx, known, verdict.to, said, now)
             state = (await refunds.get(tx, refund.id)).state
-        if verdict is not None and verdict.note in {"other_money", "contradicted"}:
+        if verdict is not None and verdict.note in _ODD:
             alert("word_not_understood", why=verdict.note, refund_id=refund.id)
         await world.wake(refund.tenant_id, endpoints)
         return state

@@ -10,8 +10,8 @@ from api.deps import House, TheHouse
 from api.problems import RAW_BODY
 from api.strict import Answer
 from domain.errors import NotFound, UnreadableEvent
-from domain.evidence import Observation
 from domain.payment import Payment
+from domain.said import Said
 from providers.base import PROVIDERS
 from storage import inbox, payments
 from workflows import messages
@@ -42,7 +42,7 @@ async def receive(
         # Its text may quote the body; the place is enough to go and look.
         log.error("webhook_unreadable", provider=provider, account_id=account_id)  # noqa: TRY400
         raise
-    news: list[tuple[str, Observation, Payment]] = []
+    news: list[tuple[str, Said, Payment]] = []
     async with world.database.tenant(account.tenant_id) as tx:
         for said in observations:
             letter = await inbox.receive(tx, account, said, body, now)
@@ -60,7 +60,7 @@ async def receive(
     return Received()
 
 
-async def _pass_on(here: House, payment: Payment, told: Observation, hearing: str) -> None:
+async def _pass_on(here: House, payment: Payment, told: Said, hearing: str) -> None:
     try:
         await messages.report(here.temporal, payment, told, hearing)
     except Exception as error:  # noqa: BLE001 - whatever it was, the inbox holds the event and the drain tries again

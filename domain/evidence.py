@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
@@ -63,6 +63,7 @@ class Observation(Message):
     Whatever gets here can be written down: what a column could not hold is cut, or refused as unreadable.
     """
 
+    kind: Literal["checkout"] = "checkout"
     word: Word
     raw_state: Annotated[str, Shown(255), AfterValidator(storable)]
     channel: Channel

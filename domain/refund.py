@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator
 
@@ -24,7 +24,8 @@ R = RefundState
 TRANSITIONS: Final[Mapping[R, frozenset[R]]] = {
     R.PENDING: frozenset({R.SUCCEEDED, R.FAILED, R.UNKNOWN}),
     R.UNKNOWN: frozenset({R.PENDING, R.SUCCEEDED, R.FAILED}),
-    R.SUCCEEDED: frozenset(),
+    # A payer's bank may send a refund back: weeks later, as "failed" after "succeeded".
+    R.SUCCEEDED: frozenset({R.FAILED}),
     R.FAILED: frozenset(),
 }
 UNSETTLED: Final = frozenset({R.PENDING, R.UNKNOWN})
@@ -39,6 +40,8 @@ class Origin(StrEnum):
     """Who wanted the money to go back."""
 
     TENANT = "tenant"
+    PROVIDER = "provider"
+    """Not ours: made in the provider's dashboard, or by the provider itself."""
     LATE_MONEY = "late_money"
     REVIEW = "review"
 
@@ -99,16 +102,23 @@ class RefundWord(StrEnum):
 class RefundObservation(Message):
     """What a provider said of a refund, translated and dated."""
 
+    kind: Literal["refund"] = "refund"
     word: RefundWord
-    raw_state: Annotated[str, Shown(255)]
+    raw_state: Annotated[str, Shown(255), AfterValidator(storable)]
     cause_id: Annotated[str, Shown(255)]
+    payment_id: Id | None = None
+    """Our reference of the payment, as the provider repeats it."""
+    refund_id: Id | None = None
+    """Our reference of the refund; none for one that is not ours."""
     reference: Id | None = None
     """The provider's own name for it."""
+    sandbox: bool | None = None
     money: Annotated[Money, AfterValidator(countable)] | None = None
     failure_code: Annotated[str, Shown(64), AfterValidator(storable)] | None = None
     failure_message: Annotated[str, Shown(500), AfterValidator(storable)] | None = None
     observed_at: datetime
     evidence_sha256: str | None = None
+    inbox_id: str | None = None
 
 
 class RefundVerdict(Value):
@@ -127,6 +137,8 @@ def decide_refund(state: RefundState, asked: Money, said: RefundObservation) -> 
     Silence and absence prove nothing: whether a refund that is not there may be sent again is for the one
     to judge who would send it. Other money than asked for settles nothing either; a person must look.
     """
+    if state is R.SUCCEEDED and said.word is RefundWord.FAILED:
+        return RefundVerdict(to=R.FAILED, note="bounced")
     if state not in UNSETTLED:
         return RefundVerdict(note="echo" if _SETTLES.get(said.word, state) is state else "contradicted")
     if said.word in _SETTLES:

@@ -30,6 +30,7 @@ from domain.errors import (
 from domain.evidence import Observation
 from domain.payment import PaymentOrder
 from domain.refund import Refund, RefundObservation
+from domain.said import Said
 from domain.values import Value
 from providers.line import Line
 
@@ -119,7 +120,7 @@ class Provider(ABC):
         """What is said of this refund, by our reference; ABSENT only when it is positively not known."""
 
     @abstractmethod
-    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Observation]:
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Said]:
         """Verify the raw bytes, then translate; pure.
 
         Raises ``SignatureMissing`` or ``SignatureInvalid`` before anything is parsed, and

@@ -21,6 +21,7 @@ from domain.evidence import Channel, Observation, Word
 from domain.money import Money
 from domain.payment import PaymentOrder
 from domain.refund import Refund, RefundObservation, RefundWord
+from domain.said import Said
 from domain.signatures import check_secret, verify
 from providers import base
 from providers.base import SPARE, Capability, Checkout, Provider, evidence
@@ -160,19 +161,16 @@ class Sandbox(Provider):
             raise OutcomeUnknown("sandbox: the answer lists no refunds")
         return _refund_observed(data[0], f"find:{now.isoformat()}:{refund.id}", now)
 
-    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Observation]:
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Said]:
         secrets = [self._secrets.webhook_secret, self._secrets.previous_webhook_secret]
         live = [secret.get_secret_value() for secret in secrets if secret is not None]
         event_id = verify(live, headers, body, now)
         try:
             event = json.loads(body)
-            session = event["data"]
-            if session.get("object") != "checkout_session":
-                return []
-            said = _observed(session, Channel.WEBHOOK, event_id, now)
+            said = _told(event["data"], event_id, now)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise UnreadableEvent("sandbox: an authentic event cannot be read") from error
-        return [said.model_copy(update={"evidence_sha256": evidence(body)})]
+        return [] if said is None else [said.model_copy(update={"evidence_sha256": evidence(body)})]
 
     def _headers(self, key: str | None = None) -> dict[str, str]:
         headers = {
@@ -221,6 +219,14 @@ def _observed(session: Mapping[str, Any], channel: Channel, cause: str, now: dat
     )
 
 
+def _told(subject: Mapping[str, Any], event_id: str, now: datetime) -> Said | None:
+    """What a webhook says; None for a subject that is none of ours."""
+    kind = subject.get("object")
+    if kind == "checkout_session":
+        return _observed(subject, Channel.WEBHOOK, event_id, now)
+    return _refund_observed(subject, event_id, now) if kind == "refund" else None
+
+
 def _refund_observed(refund: Mapping[str, Any], cause: str, now: datetime) -> RefundObservation:
     error = refund.get("failure") or {}
     try:
@@ -228,7 +234,10 @@ def _refund_observed(refund: Mapping[str, Any], cause: str, now: datetime) -> Re
             word=_REFUND_WORDS.get(str(refund.get("status")), RefundWord.UNCLEAR),
             raw_state=str(refund.get("status")),
             cause_id=cause,
+            payment_id=refund.get("payment_reference"),
+            refund_id=refund.get("reference"),
             reference=refund["id"],
+            sandbox={"test": True, "live": False}.get(refund.get("mode", "")),
             money=Money(amount_minor=refund["amount"], currency=refund["currency"]),
             failure_code=error.get("code"),
             failure_message=error.get("message"),

@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Row, Update, case, exists, or_, select, up
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.evidence import Observation
 from domain.payment import Payment
+from domain.refund import RefundObservation
+from domain.said import Said
 from domain.tenant import ProviderAccount
 from domain.values import Value, new_id
 from domain.verdicts import ECHO, Standing, decide
@@ -40,7 +41,7 @@ class Letter(Value):
     event_id: str
     state: str
     note: str | None
-    observation: Observation | None
+    observation: Said | None
     """None for one that our present code cannot read; it must not keep others from being heard."""
     attempts: int
     """How often it should have taken effect, and could not."""
@@ -53,7 +54,7 @@ class Letter(Value):
 
 
 async def receive(
-    tx: AsyncConnection, account: ProviderAccount, said: Observation, body: bytes, now: datetime
+    tx: AsyncConnection, account: ProviderAccount, said: Said, body: bytes, now: datetime
 ) -> Letter | None:
     """Store an event once. None when it has taken effect already: only that swallows a duplicate."""
     letter_id = new_id("inb", now)
@@ -87,7 +88,7 @@ async def receive(
     return None if row.state == "PROCESSED" else _letter(row)
 
 
-async def _place(tx: AsyncConnection, said: Observation, account_id: str) -> dict[str, str | None]:
+async def _place(tx: AsyncConnection, said: Said, account_id: str) -> dict[str, str | None]:
     """Which payment of ours an event speaks of, if this account and this kind of money may speak of it."""
     query = select(tables.payments.c.sandbox, _asked(account_id).label("asked")).where(
         tables.payments.c.id == said.payment_id
@@ -121,7 +122,7 @@ async def waiting(tx: AsyncConnection, now: datetime, limit: int) -> list[Letter
     return [_letter(row) for row in rows]
 
 
-async def match(tx: AsyncConnection, letter: Letter, said: Observation, now: datetime) -> Letter:
+async def match(tx: AsyncConnection, letter: Letter, said: Said, now: datetime) -> Letter:
     """The letter as it stands once it was looked for its payment again.
 
     Until it is found it is looked for again later; after 72 hours it is dead, and an operator's.
@@ -169,10 +170,10 @@ async def stumbled(tx: AsyncConnection, letter_id: str, why: str, now: datetime)
     return bool(changed.scalar() == "DEAD")
 
 
-async def is_echo(
-    tx: AsyncConnection, letter: Letter, said: Observation, payment: Payment, now: datetime
-) -> bool:
+async def is_echo(tx: AsyncConnection, letter: Letter, said: Said, payment: Payment, now: datetime) -> bool:
     """Whether the letter tells an ended payment nothing new. If so it has taken all the effect it can."""
+    if isinstance(said, RefundObservation):
+        return False
     verdict = decide(Standing.of(payment), said)
     if verdict.note != ECHO:
         return False

@@ -35,6 +35,20 @@ async def refunded(tx: AsyncConnection, payment: Payment, refund: Refund, at: da
     )
 
 
+async def refund_bounced(tx: AsyncConnection, payment: Payment, refund: Refund, at: datetime) -> None:
+    """The payer's bank sent it back: the provider owes us that much again."""
+    amount = refund.money.amount_minor
+    into = "refunds" if payment.status is PaymentStatus.SUCCEEDED else "suspense"
+    await _post(
+        tx,
+        payment,
+        f"{refund.id}:bounced",
+        refund.money.currency,
+        {"provider_receivable": amount, into: -amount},
+        at,
+    )
+
+
 async def _post(
     tx: AsyncConnection, payment: Payment, what: str, currency: str, lines: Mapping[str, int], at: datetime
 ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, select, update
+from sqlalchemy import Row, case, false, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -151,9 +151,11 @@ async def move(
     if moved is None:
         return []
     told = _refund(moved)
-    payment = await _summed(tx, told)
+    payment = await _summed(tx, told, refund.state)
     if to is RefundState.SUCCEEDED:
         await ledger.refunded(tx, payment, told, now)
+    elif refund.state is RefundState.SUCCEEDED:
+        await ledger.refund_bounced(tx, payment, told, now)
     type_ = EVENT_OF_REFUND.get(to)
     told_of = [] if type_ is None else [refund_announcement(told, type_)]
     if payment.refund_status is RefundStatus.FULL and payment.status is PaymentStatus.SUCCEEDED:
@@ -187,10 +189,11 @@ def deed(refund: Refund, actor: str, action: str, at: datetime) -> audit.Deed:
     )
 
 
-async def _summed(tx: AsyncConnection, refund: Refund) -> Payment:
-    """The payment, its sums in step with a refund that has just settled."""
-    back = refund.money.amount_minor if refund.state is RefundState.SUCCEEDED else 0
-    released = refund.money.amount_minor if refund.state is RefundState.FAILED else 0
+async def _summed(tx: AsyncConnection, refund: Refund, before: RefundState) -> Payment:
+    """The payment, its sums in step with a refund that has just moved."""
+    amount = refund.money.amount_minor
+    back = amount * ((refund.state is RefundState.SUCCEEDED) - (before is RefundState.SUCCEEDED))
+    released = amount if refund.state is RefundState.FAILED else 0
     refunded = payments.c.amount_refunded + back
     reserved = payments.c.refund_reserved - released
     await tx.execute(
@@ -209,6 +212,15 @@ async def _summed(tx: AsyncConnection, refund: Refund) -> Payment:
         )
     )
     return await all_payments.get(tx, refund.payment_id)
+
+
+async def named(tx: AsyncConnection, said: RefundObservation) -> Refund | None:
+    """The refund a word speaks of, by our name or the provider's, locked; None for one that is not ours."""
+    known = [refunds.c.id == said.refund_id] if said.refund_id else []
+    known += [refunds.c.provider_reference == said.reference] if said.reference else []
+    query = select(refunds).where(refunds.c.payment_id == said.payment_id, or_(false(), *known))
+    row = (await tx.execute(query.with_for_update())).one_or_none()
+    return None if row is None else _refund(row)
 
 
 async def unsettled(

@@ -7,8 +7,10 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.payment import PaymentActivities as Step
+    from activities.refund import Hearing, RefundActivities
     from domain.evidence import Observation
     from domain.payment import PaymentRef
+    from domain.refund import RefundObservation
     from domain.verdicts import Report, Ruling
     from workflows import policies
 
@@ -26,7 +28,7 @@ class LateWorkflow:
     @workflow.init
     def __init__(self, ref: PaymentRef) -> None:
         self._ref = ref
-        self._heard: deque[Observation | Ruling] = deque()
+        self._heard: deque[Observation | RefundObservation | Ruling] = deque()
 
     @workflow.run
     async def run(self, ref: PaymentRef) -> None:  # noqa: ARG002 - Temporal hands it to both
@@ -38,14 +40,22 @@ class LateWorkflow:
         self._heard.append(said)
 
     @workflow.signal
+    def refund_reported(self, said: RefundObservation) -> None:
+        self._heard.append(said)
+
+    @workflow.signal
     def operator_decided(self, ruling: Ruling) -> None:
         self._heard.append(ruling)
 
-    async def _take(self, heard: Observation | Ruling) -> None:
+    async def _take(self, heard: Observation | RefundObservation | Ruling) -> None:
         if isinstance(heard, Ruling):
             await do(Step.rule, heard, **self._by(f"an operator wants to {heard.choice}"))
             return
         try:
+            if isinstance(heard, RefundObservation):
+                hearing = Hearing(ref=self._ref, said=heard)
+                await do(RefundActivities.hear, hearing, **self._by(f"a refund: {heard.word}"))
+                return
             report = Report(ref=self._ref, said=heard)
             await do(Step.settle, report, **self._by(f"{heard.channel} says {heard.word}"))
         except ActivityError:

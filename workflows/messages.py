@@ -14,7 +14,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.courier import Round
 from domain.evidence import Observation
 from domain.payment import OPEN, Payment, PaymentRef, Progress
-from domain.refund import RefundRef
+from domain.refund import RefundObservation, RefundRef
+from domain.said import Said
 from domain.verdicts import Ruling
 from workflows import courier, late, payment, policies, refund
 from workflows.courier import CourierWorkflow
@@ -86,13 +87,16 @@ async def start_payment(client: Client, ref: PaymentRef) -> None:
     await client.start_workflow(PaymentWorkflow.run, ref, rpc_timeout=_QUICK, **_birth(ref))
 
 
-async def report(client: Client, known: Payment, said: Observation, hearing: str) -> None:
+async def report(client: Client, known: Payment, said: Said, hearing: str) -> None:
     """Pass a provider's word on to whoever decides about this payment. Safe to repeat.
 
     ``hearing`` names this try, and is the request's id: Temporal delivers it once however often it is sent.
     A payment that has ended hears it by way of its late workflow.
     """
     ref = known.ref
+    if isinstance(said, RefundObservation):
+        await _tell_late(client, ref, "refund_reported", said, f"a refund is {said.word}")
+        return
     try:
         await _signal(client, payment.workflow_id(ref.tenant_id, ref.payment_id), said, hearing)
     except RPCError as error:
@@ -119,7 +123,7 @@ async def rule(client: Client, ruling: Ruling) -> None:
 
 
 async def _tell_late(
-    client: Client, ref: PaymentRef, signal: str, news: Observation | Ruling, summary: str
+    client: Client, ref: PaymentRef, signal: str, news: Observation | RefundObservation | Ruling, summary: str
 ) -> None:
     await client.start_workflow(
         LateWorkflow.run,

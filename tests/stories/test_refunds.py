@@ -7,9 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.house import House, Json, Receiver, Tenant, eventually, refused
+from tests.house import House, Json, Receiver, Tenant, eventually, refused, sandbox_keys
 
 SLOW = "4000000000007726"
+BOUNCING = "4000000000005126"
 
 
 async def paid(tenant: Tenant, card: str = "4242424242424242", **order: Any) -> Json:
@@ -59,7 +60,7 @@ async def test_all_of_it_goes_back_and_the_right_with_it(house: House, receiver:
     assert revoked.body["data"]["feature"] == "pro"
 
 
-async def test_a_part_of_it_goes_back_and_the_right_stays(tenant: Tenant, house: House) -> None:
+async def test_a_part_of_it_goes_back_and_the_right_stays(tenant: Tenant) -> None:
     payment = await paid(tenant)
     first = await refund(tenant, payment, amount=500000)
     await becomes(tenant, first, "SUCCEEDED")
@@ -105,6 +106,55 @@ async def test_a_slow_refund_counts_while_it_is_pending(tenant: Tenant) -> None:
     assert (await tenant.get(payment))["refundStatus"] == "PENDING"
     await becomes(tenant, slow, "SUCCEEDED")
     assert (await tenant.get(payment))["refundStatus"] == "PARTIAL"
+
+
+async def test_a_refund_that_the_payers_bank_sends_back_has_failed_after_all(
+    house: House, receiver: Receiver
+) -> None:
+    tenant = await house.tenant(webhook_url=receiver.url)
+    payment = await paid(tenant, card=BOUNCING)
+    asked = await refund(tenant, payment)
+    await becomes(tenant, asked, "SUCCEEDED")
+    failed = await becomes(tenant, asked, "FAILED")
+    assert failed["failureCode"] == "account_closed"
+    found = await tenant.get(payment)
+    assert (found["refundStatus"], found["amountRefunded"]) == ("NONE", 0)
+    assert (await tenant.entitled("pro"))["entitled"]
+    await receiver.event("refund.failed")
+    books = await tenant.rows(
+        "SELECT account, sum(amount_minor)::bigint AS sum FROM ledger_entries GROUP BY account ORDER BY 1"
+    )
+    assert {line["account"]: line["sum"] for line in books} == {
+        "provider_receivable": 1990000,
+        "refunds": 0,
+        "tenant_revenue": -1990000,
+    }
+
+
+async def by_hand(tenant: Tenant, payment: Json, amount: int) -> None:
+    """Somebody refunds it in the company's own dashboard."""
+    (capture,) = (await tenant.house.ledger(payment))["captures"]
+    _, key = sandbox_keys(tenant.house, await tenant.account())
+    async with httpx.AsyncClient(base_url=tenant.house.ready["sandboxUrl"], trust_env=False) as http:
+        body = {"payment": capture["id"], "amount": amount}
+        answer = await http.post("/v1/refunds", json=body, headers={"Authorization": f"Bearer {key}"})
+        assert answer.status_code == 201, answer.text
+
+
+async def test_a_refund_made_over_there_is_booked_as_not_ours(tenant: Tenant) -> None:
+    payment = await paid(tenant)
+    await by_hand(tenant, payment, 500000)
+
+    async def known() -> Json | None:
+        found = (await tenant.call("GET", "/v1/refunds", params={"paymentId": payment["id"]})).json()["data"]
+        return found[0] if found else None
+
+    theirs = await becomes(tenant, await eventually(known), "SUCCEEDED")
+    assert (theirs["amount"], theirs["reason"]) == (500000, None)
+    assert (await tenant.get(payment))["refundStatus"] == "PARTIAL"
+    (row,) = await tenant.rows("SELECT origin, requested_by FROM refunds")
+    assert (row["origin"], row["requested_by"]) == ("provider", "provider:sandbox")
+    refused(await ask(tenant, payment, amount=1500000), 422, "refund_exceeds_captured")
 
 
 async def test_what_was_not_paid_cannot_be_refunded(tenant: Tenant) -> None:
