@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 from api import (
     accounts,
     credentials,
+    disputes,
     docs,
     entitlements,
     health,
@@ -44,7 +45,19 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         # A redirect to "the same with a slash" trusts the Host header; there is one name for each thing.
         redirect_slashes=False,
     )
-    for noun in (tenants, credentials, accounts, payments, refunds, entitlements, webhooks, health, docs):
+    nouns = (
+        tenants,
+        credentials,
+        accounts,
+        payments,
+        refunds,
+        disputes,
+        entitlements,
+        webhooks,
+        health,
+        docs,
+    )
+    for noun in nouns:
         app.include_router(noun.router)
     problems.install(app, public_url)
     app.add_middleware(Edge, development=development)

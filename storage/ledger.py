@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.dispute import Books, Dispute
 from domain.money import Money
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund
@@ -47,6 +48,14 @@ async def refund_bounced(tx: AsyncConnection, payment: Payment, refund: Refund, 
         {"provider_receivable": amount, into: -amount},
         at,
     )
+
+
+async def disputed(
+    tx: AsyncConnection, payment: Payment, dispute: Dispute, moved: Books, at: datetime
+) -> None:
+    """What a dispute's step moves between the provider, the bank's hold, and what is lost to it."""
+    for currency, lines in moved.items():
+        await _post(tx, payment, f"{dispute.id}:{dispute.state}:{currency}", currency, lines, at)
 
 
 async def _post(

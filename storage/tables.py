@@ -238,6 +238,42 @@ refunds = Table(
     Index("refunds_unsettled", "created_at", postgresql_where=text("state IN ('PENDING', 'UNKNOWN')")),
 )
 
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    _payment(),
+    Column("account_id", Id, ForeignKey("provider_accounts.id"), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("provider_reference", String(255), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("fee_minor", BigInteger, nullable=False),
+    Column("fee_currency", String(3), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("reason", String(128)),
+    Column("statement", Text),
+    Column("reminders", Integer, nullable=False, server_default=text("0")),
+    Column("evidence_due_by", Moment),
+    Column("evidence_wanted_at", Moment),
+    Column("evidence_sent_at", Moment),
+    Column("looked_at", Moment, nullable=False),
+    _at(),
+    _at("updated_at"),
+    UniqueConstraint("account_id", "provider_reference"),
+    CheckConstraint("state IN ('INQUIRY', 'OPEN', 'UNDER_REVIEW', 'WON', 'LOST', 'CLOSED')", name="state"),
+    CheckConstraint("amount_minor >= 0 AND fee_minor >= 0", name="amounts"),
+    Index(None, "payment_id"),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(
+        "disputes_unsettled",
+        "created_at",
+        postgresql_where=text("state IN ('INQUIRY', 'OPEN', 'UNDER_REVIEW')"),
+    ),
+)
+
 payment_events = Table(
     "payment_events",
     metadata,

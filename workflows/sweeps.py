@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.world import World, alert
-from storage import events, inbox, payments, refunds
+from storage import disputes, events, inbox, payments, refunds
 from workflows import messages
 
 log = structlog.get_logger(__name__)
@@ -28,6 +28,8 @@ _SEEN_FOR: Final = timedelta(minutes=1)
 # An open payment whose time was up this long ago: its workflow insists on an answer, or is gone.
 _FORGOTTEN_AFTER: Final = timedelta(minutes=2)
 _SEEN_LONG_FOR: Final = timedelta(minutes=10)
+# A dispute is looked at every day; after this long its workflow must have been lost.
+_UNSEEN_FOR: Final = timedelta(days=2)
 _AWAY: Final = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 )
@@ -48,7 +50,13 @@ class Sweeps:
     async def running(self) -> AsyncIterator[None]:
         rounds = [
             asyncio.create_task(self._again(sweep))
-            for sweep in (self.start_orders, self.start_refunds, self.drain_inbox, self.wake_couriers)
+            for sweep in (
+                self.start_orders,
+                self.start_refunds,
+                self.start_disputes,
+                self.drain_inbox,
+                self.wake_couriers,
+            )
         ]
         try:
             yield
@@ -86,6 +94,18 @@ class Sweeps:
             async with _alone(ref.refund_id):
                 await messages.start_refund(self._temporal, ref)
                 self._seen[ref.refund_id] = now + _SEEN_LONG_FOR
+
+    async def start_disputes(self) -> None:
+        """Give a dispute its workflow when nobody has looked at it for long, or heard what is wanted."""
+        now, world = self._world.clock(), self._world
+        async with world.database.system() as tx:
+            refs = await disputes.neglected(
+                tx, now - _UNSTARTED_AFTER, now - world.scaled(_UNSEEN_FOR), list(self._seen), _BATCH
+            )
+        for ref in refs:
+            async with _alone(ref.dispute_id):
+                await messages.nudge_dispute(self._temporal, ref)
+                self._seen[ref.dispute_id] = now + _SEEN_FOR
 
     async def drain_inbox(self) -> None:
         """Pass on every provider event that has not taken effect."""
