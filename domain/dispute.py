@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator
 
 from domain.evidence import Id, Shown, countable, storable
+from domain.ledger import Account
 from domain.money import Money
 from domain.payment import DisputeStatus, Payment
 from domain.values import Message, Value, derived_id
@@ -233,17 +234,17 @@ def booked(state: DisputeState | None, money: Money, fee: Money | None) -> Books
     """
     books: dict[str, dict[str, int]] = {}
 
-    def post(amount: Money, account: str) -> None:
+    def post(amount: Money, account: Account) -> None:
         lines = books.setdefault(amount.currency, {})
         lines[account] = lines.get(account, 0) + amount.amount_minor
-        lines["provider_receivable"] = lines.get("provider_receivable", 0) - amount.amount_minor
+        lines[Account.PROVIDER_RECEIVABLE] = lines.get(Account.PROVIDER_RECEIVABLE, 0) - amount.amount_minor
 
     if state in HELD:
-        post(money, "dispute_holds")
+        post(money, Account.DISPUTE_HOLDS)
     elif state is D.LOST:
-        post(money, "dispute_losses")
+        post(money, Account.LOSSES)
     if state is not None and state is not D.INQUIRY and fee is not None and fee.amount_minor:
-        post(fee, "fees")
+        post(fee, Account.FEES)
     return books
 
 

@@ -315,6 +315,11 @@ ledger_entries = Table(
     Column("amount_minor", BigInteger, nullable=False),
     _at("at"),
     UniqueConstraint("transaction_id", "account"),
+    CheckConstraint(
+        "account IN ('provider_receivable', 'tenant_revenue', 'refunds', 'dispute_holds', 'losses', 'fees',"
+        " 'suspense')",
+        name="account",
+    ),
     Index(None, "tenant_id", "currency", "account"),
     Index(None, "payment_id"),
 )

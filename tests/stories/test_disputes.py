@@ -94,7 +94,7 @@ async def test_a_dispute_that_is_lost_costs_the_money_and_a_fee(house: House, re
     assert await books(tenant) == {
         "provider_receivable": -FEE,
         "tenant_revenue": -ALL,
-        "dispute_losses": ALL,
+        "losses": ALL,
         "fees": FEE,
     }
 
@@ -150,7 +150,7 @@ async def test_the_end_that_is_heard_before_the_beginning_stands(house: House, t
 
     await eventually(filed)
     await stands(tenant, payment, "LOST")
-    assert (await books(tenant))["dispute_losses"] == ALL
+    assert (await books(tenant))["losses"] == ALL
     types = [line["type"] for line in (await tenant.get(payment))["events"]]
     assert "dispute.opened" not in types
 
@@ -210,7 +210,7 @@ async def test_a_partial_refund_and_a_dispute_are_both_in_the_books(
     await stands(tenant, payment, outcome.upper())
     assert (await tenant.get(payment))["refundStatus"] == "PARTIAL"
     assert (await tenant.entitled("pro"))["entitled"] is (outcome == "won")
-    lost = {"dispute_losses": ALL, "fees": FEE} if outcome == "lost" else {}
+    lost = {"losses": ALL, "fees": FEE} if outcome == "lost" else {}
     receivable = ALL - 490000 - sum(lost.values())
     expected = {"provider_receivable": receivable, "tenant_revenue": -ALL, "refunds": 490000}
     assert await books(tenant) == expected | lost

@@ -62,3 +62,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('INQUIRY', 'OPEN', 'UNDER_REVIEW')"),
     )
     isolate("disputes", "SELECT, INSERT, UPDATE")
+    op.create_check_constraint(
+        op.f("ck_ledger_entries_account"),
+        "ledger_entries",
+        "account IN ('provider_receivable', 'tenant_revenue', 'refunds', 'dispute_holds', 'losses', 'fees',"
+        " 'suspense')",
+    )
