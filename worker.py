@@ -111,7 +111,6 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
                 payment.rule,
                 refund.carry_out,
                 refund.hear,
-                dispute.hear_dispute,
                 dispute.look_at_dispute,
                 dispute.ask_about_dispute,
                 dispute.remind_of_evidence,

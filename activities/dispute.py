@@ -13,10 +13,11 @@ from domain.dispute import (
     Dispute,
     DisputeObservation,
     DisputeRef,
+    Step,
     agenda,
     decide_dispute,
 )
-from domain.errors import NotFound, ProviderRejected
+from domain.errors import ProviderRejected
 from domain.events import EVIDENCE_DUE, dispute_announcement
 from domain.payment import OPEN
 from domain.values import Message
@@ -25,75 +26,66 @@ from storage import disputes, events, inbox, payments
 
 # Words that no rule of ours settles.
 _ODD: Final = frozenset({"contradicted", "not_understood"})
+# Our clock and Temporal's may differ by a little.
+_EARLY: Final = timedelta(seconds=1)
 
 
-class DisputeHearing(Message):
-    """What somebody says of a dispute."""
-
-    ref: DisputeRef
-    said: DisputeObservation
-
-
-class Errand(Message):
-    """A dispute to do something about. ``attached``: our evidence lies beside it already."""
+class DisputeErrand(Message):
+    """A dispute to do something about, perhaps because something was ``said`` of it."""
 
     ref: DisputeRef
+    said: DisputeObservation | None = None
     attached: bool = False
+    """Our evidence lies beside it already."""
     submit: bool = False
 
 
 class DisputeActivities:
+    """Each step ends by saying what is due next; None when nothing is, any more."""
+
     def __init__(self, world: World) -> None:
         self._world = world
 
     @activity.defn
-    async def hear_dispute(self, hearing: DisputeHearing) -> None:
-        """Write down what the provider says of a dispute. Safe to repeat.
+    async def look_at_dispute(self, errand: DisputeErrand) -> Agenda | None:
+        """What is due, after writing down what was said. Safe to repeat.
 
-        Raises ``Poisonous`` when the event cannot take effect; it is back in the inbox then.
+        Raises ``Poisonous`` when an event cannot take effect; it is back in the inbox then.
         """
-        said = hearing.said
-        await poison.or_back(self._world, hearing.ref, said.inbox_id, self._hear(hearing.ref, said))
+        ref, said = errand.ref, errand.said
+        if said is not None:
+            await poison.or_back(self._world, ref, said.inbox_id, self._hear(ref, said))
+        return await self._due(errand)
 
     @activity.defn
-    async def look_at_dispute(self, errand: Errand) -> Agenda | None:
-        """What is due next about a dispute; None when nothing is, any more."""
-        now = self._world.clock()
-        async with self._world.database.tenant(errand.ref.tenant_id) as tx:
-            try:
-                dispute = await disputes.get(tx, errand.ref.dispute_id)
-            except NotFound:
-                return None
-            if dispute.state not in UNSETTLED:
-                return None
-            await disputes.note(tx, dispute.id, looked_at=now)
-        return agenda(dispute, now, self._world.scaled, attached=errand.attached)
-
-    @activity.defn
-    async def ask_about_dispute(self, ref: DisputeRef) -> None:
+    async def ask_about_dispute(self, errand: DisputeErrand) -> Agenda | None:
         """Have the provider say how a dispute stands, and write it down."""
-        dispute, provider = await self._at(ref)
-        await self._hear(ref, await provider.read_dispute(dispute.provider_reference, self._world.clock()))
+        dispute, provider = await self._at(errand.ref)
+        said = await provider.read_dispute(dispute.provider_reference, self._world.clock())
+        await self._hear(errand.ref, said)
+        return await self._due(errand)
 
     @activity.defn
-    async def remind_of_evidence(self, ref: DisputeRef) -> None:
+    async def remind_of_evidence(self, errand: DisputeErrand) -> Agenda | None:
         """Tell the tenant that the bank waits for evidence. Safe to repeat: each deadline is told of once."""
-        world, now = self._world, self._world.clock()
+        ref, world, now = errand.ref, self._world, self._world.clock()
         async with world.database.tenant(ref.tenant_id) as tx:
             await payments.get(tx, ref.payment_id, lock=True)
             known = await disputes.get(tx, ref.dispute_id, lock=True)
-            if agenda(known, now, world.scaled, attached=True).at > now + timedelta(seconds=1):
+            due = agenda(known, now, world.scaled, attached=True)
+            if due.step is Step.REMIND and due.at <= now + _EARLY:
+                known = await disputes.note(tx, ref.dispute_id, reminders=known.reminders + 1)
+                told = [dispute_announcement(known, EVIDENCE_DUE)]
+                endpoints = await events.announce(tx, ref.tenant_id, told, now)
+            else:
                 # A repeat: this reminder is out already.
                 endpoints = await events.listeners(tx, ref.tenant_id)
-            else:
-                dispute = await disputes.note(tx, ref.dispute_id, reminders=known.reminders + 1)
-                told = [dispute_announcement(dispute, EVIDENCE_DUE)]
-                endpoints = await events.announce(tx, ref.tenant_id, told, now)
         alert("dispute_needs_evidence", tenant_id=ref.tenant_id, dispute_id=ref.dispute_id)
         await world.wake(ref.tenant_id, endpoints)
+        return await self._due(errand)
 
     @activity.defn
-    async def answer_dispute(self, errand: Errand) -> None:
+    async def answer_dispute(self, errand: DisputeErrand) -> Agenda | None:
         """Lay what we know of the payment beside the dispute; ``submit`` hands it in for good."""
         ref, world = errand.ref, self._world
         dispute, provider = await self._at(ref)
@@ -115,6 +107,15 @@ class DisputeActivities:
             async with world.database.tenant(ref.tenant_id) as tx:
                 sent = await disputes.note(tx, ref.dispute_id, evidence_sent_at=now, updated_at=now)
                 await disputes.record(tx, sent, "dispute.evidence_submitted", now)
+        return await self._due(errand.model_copy(update={"attached": True}))
+
+    async def _due(self, errand: DisputeErrand) -> Agenda | None:
+        now = self._world.clock()
+        async with self._world.database.tenant(errand.ref.tenant_id) as tx:
+            dispute = await disputes.looked_at(tx, errand.ref.dispute_id, now)
+        if dispute is None or dispute.state not in UNSETTLED:
+            return None
+        return agenda(dispute, now, self._world.scaled, attached=errand.attached)
 
     async def _at(self, ref: DisputeRef) -> tuple[Dispute, Provider]:
         async with self._world.database.tenant(ref.tenant_id) as tx:

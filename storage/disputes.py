@@ -186,6 +186,16 @@ async def note(tx: AsyncConnection, dispute_id: str, **facts: datetime | int | s
     return _dispute(row)
 
 
+async def looked_at(tx: AsyncConnection, dispute_id: str, now: datetime) -> Dispute | None:
+    """The dispute, and that somebody minds it; None for an unknown one."""
+    row = (
+        await tx.execute(
+            update(disputes).where(disputes.c.id == dispute_id).values(looked_at=now).returning(disputes)
+        )
+    ).one_or_none()
+    return None if row is None else _dispute(row)
+
+
 async def statement(tx: AsyncConnection, dispute_id: str) -> str | None:
     """What the tenant has to say about it, in its own words."""
     query = select(disputes.c.statement).where(disputes.c.id == dispute_id)
