@@ -125,7 +125,8 @@ def rebuild() -> None:
 
     made = _tell(lambda here, temporal: operation.rebuild(here, temporal, console.print))
     console.print(
-        f"{made.payments} payments, {made.refunds} refunds and {made.couriers} couriers have theirs."
+        f"{made.payments} payments, {made.refunds} refunds, {made.disputes} disputes and {made.couriers}"
+        " couriers have theirs."
     )
     for subject in made.ended:
         console.print(f"  [yellow]![/] {subject}: its workflow has ended, though its row is open")

@@ -41,6 +41,11 @@ _QUESTIONS: Final[Mapping[str, str]] = {
         FROM refunds r JOIN payments p ON p.id = r.payment_id
         WHERE r.state = 'FAILED' AND p.status <> 'SUCCEEDED' AND p.captured_minor > p.refund_reserved
     """,
+    "dispute waits for evidence": """
+        SELECT id AS subject, tenant_id, created_at AS since,
+            coalesce('until ' || to_char(evidence_due_by, 'YYYY-MM-DD HH24:MI'), '') AS why
+        FROM disputes WHERE state IN ('INQUIRY', 'OPEN') AND evidence_sent_at IS NULL
+    """,
     "event": """
         SELECT id AS subject, tenant_id, received_at AS since, state || ' ' || coalesce(note, '') AS why
         FROM inbox WHERE state IN ('QUARANTINED', 'DEAD')

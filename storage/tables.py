@@ -146,6 +146,7 @@ payments = Table(
     Column("late", Boolean, nullable=False, server_default=text("false")),
     Column("accepted_by", String(160)),
     Column("nudged_at", Moment),
+    Column("cancel_requested_at", Moment),
     Column("correlation_id", String(128)),
     _at(),
     _at("updated_at"),
@@ -177,6 +178,13 @@ payments = Table(
     ),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "user_id", "created_at"),
+    Index(
+        "payments_to_be_cancelled",
+        "cancel_requested_at",
+        postgresql_where=text(
+            "cancel_requested_at IS NOT NULL AND status IN ('CREATED', 'PROVIDER_PENDING')"
+        ),
+    ),
     Index(
         "payments_still_open",
         "created_at",

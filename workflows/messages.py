@@ -183,6 +183,13 @@ async def nudge(client: Client, ref: PaymentRef) -> None:
     )
 
 
+async def wish_cancelled(client: Client, ref: PaymentRef) -> None:
+    """Have a payment end without money, for one who does not wait to see it."""
+    await client.start_workflow(
+        PaymentWorkflow.run, ref, start_signal="cancel_wished", rpc_timeout=_QUICK, **_birth(ref)
+    )
+
+
 async def start_refund(client: Client, ref: RefundRef) -> None:
     """Make sure the refund's workflow exists."""
     await client.start_workflow(

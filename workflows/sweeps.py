@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.world import World, alert
-from storage import disputes, events, inbox, payments, refunds
+from storage import disputes, events, inbox, open_payments, payments, refunds
 from workflows import messages
 
 log = structlog.get_logger(__name__)
@@ -23,6 +23,8 @@ _ROUND: Final = timedelta(seconds=1)
 _BATCH: Final = 200
 # The API starts its own orders; only what it could not start is ours.
 _UNSTARTED_AFTER: Final = timedelta(seconds=3)
+# The API waits for its own cancellations; only what nobody heard is ours.
+_UNHEARD_AFTER: Final = timedelta(seconds=8)
 # Its workflow may insist on a provider that is away; no need to start it anew with every round.
 _SEEN_FOR: Final = timedelta(minutes=1)
 # An open payment whose time was up this long ago: its workflow insists on an answer, or is gone.
@@ -45,6 +47,7 @@ class Sweeps:
         self._temporal = temporal
         # Whom we have looked after, and until when that is enough.
         self._seen: dict[str, datetime] = {}
+        self._wishes: dict[str, datetime] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -52,6 +55,7 @@ class Sweeps:
             asyncio.create_task(self._again(sweep))
             for sweep in (
                 self.start_orders,
+                self.pass_on_wishes,
                 self.start_refunds,
                 self.start_disputes,
                 self.drain_inbox,
@@ -79,11 +83,22 @@ class Sweeps:
         self._seen = {key: until for key, until in self._seen.items() if until > now}
         late = now - self._world.scaled(_FORGOTTEN_AFTER)
         async with self._world.database.system() as tx:
-            refs = await payments.neglected(tx, now - _UNSTARTED_AFTER, late, list(self._seen), _BATCH)
+            refs = await open_payments.neglected(tx, now - _UNSTARTED_AFTER, late, list(self._seen), _BATCH)
         for ref in refs:
             async with _alone(ref.payment_id):
                 await messages.start_payment(self._temporal, ref)
                 self._seen[ref.payment_id] = now + (_SEEN_FOR if ref.expires_at > now else _SEEN_LONG_FOR)
+
+    async def pass_on_wishes(self) -> None:
+        """Tell a payment that its tenant wants it cancelled, when it could not be told at once."""
+        now = self._world.clock()
+        async with self._world.database.system() as tx:
+            refs = await open_payments.uncancelled(tx, now - _UNHEARD_AFTER, list(self._wishes), _BATCH)
+        self._wishes = {key: until for key, until in self._wishes.items() if until > now}
+        for ref in refs:
+            async with _alone(ref.payment_id):
+                await messages.wish_cancelled(self._temporal, ref)
+                self._wishes[ref.payment_id] = now + _SEEN_FOR
 
     async def start_refunds(self) -> None:
         """Give every refund on record its workflow."""
