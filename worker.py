@@ -22,6 +22,7 @@ from temporalio.worker import (
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.approval import ApprovalActivities
 from activities.courier import CourierActivities
 from activities.payment import PaymentActivities
 from activities.refund import RefundActivities
@@ -34,6 +35,7 @@ from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
 from workflows.policies import COURIER_QUEUE, QUEUE
 from workflows.refund import RefundWorkflow
+from workflows.review import ReviewWorkflow
 from workflows.sweeps import Sweeps
 
 log = structlog.get_logger(__name__)
@@ -94,12 +96,13 @@ def not_yet(_: PatchActivationInput) -> bool:
 def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list[Worker]:
     """Two workers: one for money, one for tenants' endpoints, which may be slow."""
     payment, refund, courier = PaymentActivities(world), RefundActivities(world), CourierActivities(world)
+    approval = ApprovalActivities(world)
     patches = not_yet if hold_patches else None
     return [
         Worker(
             temporal,
             task_queue=QUEUE,
-            workflows=[PaymentWorkflow, LateWorkflow, RefundWorkflow],
+            workflows=[PaymentWorkflow, LateWorkflow, RefundWorkflow, ReviewWorkflow],
             activities=[
                 payment.open_checkout,
                 payment.close_checkout,
@@ -108,6 +111,8 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
                 payment.rule,
                 refund.carry_out,
                 refund.hear,
+                approval.look,
+                approval.expire,
             ],
             interceptors=[Failures()],
             workflow_runner=_RUNNER,

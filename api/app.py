@@ -8,6 +8,7 @@ from fastapi_offline import FastAPIOffline
 
 from api import (
     accounts,
+    approvals,
     credentials,
     docs,
     entitlements,
@@ -44,7 +45,10 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         # A redirect to "the same with a slash" trusts the Host header; there is one name for each thing.
         redirect_slashes=False,
     )
-    for noun in (tenants, credentials, accounts, payments, refunds, entitlements, webhooks, health, docs):
+    for noun in (
+        *(tenants, credentials, accounts, payments, refunds, approvals, entitlements),
+        *(webhooks, health, docs),
+    ):
         app.include_router(noun.router)
     problems.install(app, public_url)
     app.add_middleware(Edge, development=development)

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.world import World, alert
-from storage import events, inbox, payments, refunds
+from storage import approvals, events, inbox, payments, refunds
 from workflows import messages
 
 log = structlog.get_logger(__name__)
@@ -48,7 +48,10 @@ class Sweeps:
     async def running(self) -> AsyncIterator[None]:
         rounds = [
             asyncio.create_task(self._again(sweep))
-            for sweep in (self.start_orders, self.start_refunds, self.drain_inbox, self.wake_couriers)
+            for sweep in (
+                *(self.start_orders, self.start_refunds, self.start_reviews),
+                *(self.drain_inbox, self.wake_couriers),
+            )
         ]
         try:
             yield
@@ -78,14 +81,27 @@ class Sweeps:
                 self._seen[ref.payment_id] = now + (_SEEN_FOR if ref.expires_at > now else _SEEN_LONG_FOR)
 
     async def start_refunds(self) -> None:
-        """Give every refund on record its workflow."""
+        """Give every refund on record its workflow, and tell it of an approval that was not heard."""
         now = self._world.clock()
         async with self._world.database.system() as tx:
             refs = await refunds.unsettled(tx, now - _UNSTARTED_AFTER, list(self._seen), _BATCH)
         for ref in refs:
             async with _alone(ref.refund_id):
                 await messages.start_refund(self._temporal, ref)
-                self._seen[ref.refund_id] = now + _SEEN_LONG_FOR
+                # Once it is approved, it needs looking after anew.
+                seen = ref.approval_id if ref.awaits_approval else None
+                self._seen[seen or ref.refund_id] = now + _SEEN_LONG_FOR
+
+    async def start_reviews(self) -> None:
+        """The same for what somebody would do with money under review."""
+        now = self._world.clock()
+        async with self._world.database.system() as tx:
+            refs = await approvals.open_reviews(tx, now - _UNSTARTED_AFTER, list(self._seen), _BATCH)
+        for ref in refs:
+            async with _alone(ref.approval_id):
+                await messages.start_review(self._temporal, ref)
+                seen = ref.approval_id if ref.awaited else ref.payment_id
+                self._seen[seen] = now + _SEEN_LONG_FOR
 
     async def drain_inbox(self) -> None:
         """Pass on every provider event that has not taken effect."""
