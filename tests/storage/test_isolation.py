@@ -60,7 +60,13 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
 
 
 async def money_back(tenant: Tenant) -> None:
-    """A refund: money that came although its payment had been cancelled."""
+    """A refund that waits for approval, and another: money that came although its payment was cancelled."""
+    await tenant.call("PATCH", "/v1/tenants/me/settings", json={"refundApprovalThreshold": {"HUF": 0}})
+    (paid, *_) = (await tenant.call("GET", "/v1/payments")).json()["data"]
+    answer = await tenant.call(
+        "POST", f"/v1/payments/{paid['id']}/refunds", json={}, headers={"Idempotency-Key": "k"}
+    )
+    assert answer.json()["status"] == "PENDING_APPROVAL"
     await tenant.fault("checkout.close", "before", "lost")
     payment = await tenant.open()
     await tenant.call("POST", f"/v1/payments/{payment['id']}/cancel")
