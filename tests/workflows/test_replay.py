@@ -22,7 +22,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
-from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually, sandbox_keys
+from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually, kinds, sandbox_keys
 from tests.reliability.operator import decided
 from tests.stories.company import Company
 from tests.stories.test_approvals import careful, decide, waiting
@@ -233,8 +233,15 @@ async def refund_approved(house: House) -> WorkflowHistory:
     """It waits first, and then is like any other."""
     tenant, approver = await careful(house)
     asked, approval = await waiting(tenant)
+    client = await house.temporal()
+    workflow = client.get_workflow_handle(f"refund:{tenant.id}:{asked['id']}")
+
+    async def waits() -> bool | None:
+        return "TIMER_STARTED" in kinds(await workflow.fetch_history()) or None
+
+    await eventually(waits)
     await decide(approver, approval, "approve")
-    return await whole(house, f"refund:{tenant.id}:{asked['id']}")
+    return await whole(house, workflow.id)
 
 
 async def refund_nobody_approved(house: House) -> WorkflowHistory:
