@@ -1,6 +1,6 @@
 # Every path is relative: the checkout may lie under a path with spaces.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test chaos mutants check format lock clean
+.PHONY: help bootstrap run test slow chaos mutants check format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -13,6 +13,9 @@ run: bootstrap ## Run the whole platform on this machine; ARGS="--port-base 1800
 
 test: bootstrap ## Run the tests; ARGS="-k refund" passes options to pytest
 	@exec .venv/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+slow: bootstrap ## Run the tests that take minutes each: the same promises, in larger numbers
+	@exec .venv/bin/python -m pytest -m slow -n 2 --dist worksteal $(ARGS)
 
 chaos: bootstrap ## Kill everything under load and check every promise; ARGS="--full" or ARGS="--seed 7"
 	@exec .venv/bin/python -m tests.chaos $(ARGS)

@@ -125,7 +125,7 @@ def rebuild() -> None:
 
     made = _tell(lambda here, temporal: operation.rebuild(here, temporal, console.print))
     console.print(
-        f"{made.payments} payments, {made.refunds} refunds, {made.reviews} reviews"
+        f"{made.payments} payments, {made.refunds} refunds, {made.reviews} reviews, {made.disputes} disputes"
         f" and {made.couriers} couriers have theirs."
     )
     for subject in made.ended:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import httpx
@@ -18,6 +18,9 @@ from storage import invariants, reports
 from storage.database import Database
 from storage.invariants import Finding
 from workflows.payment import workflow_id
+
+# The sandbox's words for a dispute whose money is not the merchant's.
+_HELD_THERE: Final = frozenset({"open", "under_review", "lost"})
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ async def verify(here: Platform) -> list[Check]:
             findings = await invariants.ask(tx, question, datetime.now(UTC))
             checks.append(_check(question, findings))
     checks += [
-        await _witnessed(here),
+        *await _witnessed(here),
         Check(
             promise="I7 the audit chain and its checkpoints verify",
             outcome="skipped",
@@ -93,10 +96,11 @@ def _check(promise: str, findings: list[Finding], detail: str = "") -> Check:
     return Check(promise=promise, outcome=outcome, detail=detail, findings=tuple(findings))
 
 
-async def _witnessed(here: Platform) -> Check:
-    promise = "I2 the provider captured once, what we say it did"
+async def _witnessed(here: Platform) -> list[Check]:
+    """What only the provider can bear out."""
+    promises = "I2 the provider captured once, what we say it did", "I6 our books equal the provider's own"
     if here.sandbox_control_url is None:
-        return Check(promise=promise, outcome="skipped", detail="no provider ledger is within reach")
+        return [_skipped(promise, "no provider ledger is within reach") for promise in promises]
     async with here.database.system() as tx:
         ours = await invariants.payments_at(tx, "sandbox")
     async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
@@ -104,8 +108,38 @@ async def _witnessed(here: Platform) -> Check:
             answer = await http.get(f"{here.sandbox_control_url}/_control/ledger")
             ledger = answer.raise_for_status().json()
         except httpx.HTTPError as error:
-            return Check(promise=promise, outcome="skipped", detail=f"the sandbox does not answer: {error!r}")
-    return _check(promise, _compare(ours, ledger), f"{len(ours)} payments compared with the sandbox's ledger")
+            return [_skipped(promise, f"the sandbox does not answer: {error!r}") for promise in promises]
+    compared = f"{len(ours)} payments compared with the sandbox's ledger"
+    found = _compare(ours, ledger), _unequal(ours, ledger)
+    return [_check(promise, findings, compared) for promise, findings in zip(promises, found, strict=True)]
+
+
+def _skipped(promise: str, why: str) -> Check:
+    return Check(promise=promise, outcome="skipped", detail=why)
+
+
+def _unequal(ours: list[invariants.Witnessed], ledger: dict[str, Any]) -> list[Finding]:
+    """Where what the provider owes by its own account is not what it owes by ours."""
+    owed: dict[str, dict[str, int]] = {}
+
+    def add(entry: dict[str, Any], amount: int) -> None:
+        of_payment = owed.setdefault(entry["reference"], {})
+        of_payment[entry["currency"]] = of_payment.get(entry["currency"], 0) + amount
+
+    for capture in ledger["captures"]:
+        add(capture, capture["amount"])
+    for refund in ledger["refunds"]:
+        add(refund, -refund["amount"] if refund["status"] == "succeeded" else 0)
+    for dispute in ledger["disputes"]:
+        add(dispute, -dispute["fee"])
+        add(dispute, -dispute["amount"] if dispute["status"] in _HELD_THERE else 0)
+    findings = []
+    for payment in ours:
+        there = {currency: amount for currency, amount in owed.get(payment.id, {}).items() if amount}
+        if not payment.moving and not payment.quarantined and there != payment.receivable:
+            problem = f"the provider owes {there or 0}, our books say {payment.receivable or 0}"
+            findings.append(Finding(subject=payment.id, problem=problem))
+    return findings
 
 
 def _compare(ours: list[invariants.Witnessed], ledger: dict[str, Any]) -> list[Finding]:

@@ -17,7 +17,7 @@ from domain.errors import NotFound
 from domain.values import Value
 from domain.verdicts import Choice
 from inspection import Platform
-from storage import approvals, attention, events, inbox, payments, refunds
+from storage import approvals, attention, disputes, events, inbox, open_payments, payments, refunds
 from storage.attention import Matter
 from workflows import messages
 
@@ -31,6 +31,7 @@ class Rebuilt(Value):
     payments: int
     refunds: int
     reviews: int
+    disputes: int
     couriers: int
     ended: tuple[str, ...] = ()
 
@@ -48,7 +49,7 @@ async def rebuild(here: Platform, temporal: Client, say: Callable[[str], None]) 
     count, after = 0, ""
     while True:
         async with here.database.system() as tx:
-            refs = await payments.still_open(tx, after, _PAGE)
+            refs = await open_payments.still_open(tx, after, _PAGE)
         if not refs:
             break
         await _some_at_a_time([begin(ref.payment_id, messages.start_payment(temporal, ref)) for ref in refs])
@@ -57,14 +58,17 @@ async def rebuild(here: Platform, temporal: Client, say: Callable[[str], None]) 
     async with here.database.system() as tx:
         waiting = await refunds.unsettled(tx, datetime.now(UTC), [], 100_000)
         reviews = await approvals.open_reviews(tx, datetime.now(UTC), [], 100_000)
+        fought = await disputes.neglected(tx, datetime.now(UTC), datetime.now(UTC), [], 100_000)
         posts = await events.overdue(tx, datetime.now(UTC), 100_000)
     await _some_at_a_time([begin(ref.refund_id, messages.start_refund(temporal, ref)) for ref in waiting])
     await _some_at_a_time([begin(ref.approval_id, messages.start_review(temporal, ref)) for ref in reviews])
+    await _some_at_a_time([begin(ref.dispute_id, messages.nudge_dispute(temporal, ref)) for ref in fought])
     await _some_at_a_time([messages.wake(temporal, tenant, [endpoint]) for tenant, endpoint in posts])
     return Rebuilt(
         payments=count,
         refunds=len(waiting),
         reviews=len(reviews),
+        disputes=len(fought),
         couriers=len(posts),
         ended=tuple(ended),
     )

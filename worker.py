@@ -24,6 +24,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.approval import ApprovalActivities
 from activities.courier import CourierActivities
+from activities.dispute import DisputeActivities
 from activities.payment import PaymentActivities
 from activities.refund import RefundActivities
 from activities.world import World
@@ -31,6 +32,7 @@ from domain.errors import NotYet, Refusal
 from installation import connect_temporal, open_world
 from settings import Settings, configure_logging
 from workflows.courier import CourierWorkflow
+from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
 from workflows.policies import COURIER_QUEUE, QUEUE
@@ -95,14 +97,15 @@ def not_yet(_: PatchActivationInput) -> bool:
 
 def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list[Worker]:
     """Two workers: one for money, one for tenants' endpoints, which may be slow."""
-    payment, refund, courier = PaymentActivities(world), RefundActivities(world), CourierActivities(world)
+    payment, refund, dispute = PaymentActivities(world), RefundActivities(world), DisputeActivities(world)
+    courier = CourierActivities(world)
     approval = ApprovalActivities(world)
     patches = not_yet if hold_patches else None
     return [
         Worker(
             temporal,
             task_queue=QUEUE,
-            workflows=[PaymentWorkflow, LateWorkflow, RefundWorkflow, ReviewWorkflow],
+            workflows=[PaymentWorkflow, LateWorkflow, RefundWorkflow, ReviewWorkflow, DisputeWorkflow],
             activities=[
                 payment.open_checkout,
                 payment.close_checkout,
@@ -113,6 +116,10 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
                 refund.hear,
                 approval.look,
                 approval.expire,
+                dispute.look_at_dispute,
+                dispute.ask_about_dispute,
+                dispute.remind_of_evidence,
+                dispute.answer_dispute,
             ],
             interceptors=[Failures()],
             workflow_runner=_RUNNER,

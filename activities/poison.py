@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from temporalio.service import RPCError
 
 from activities.world import World, alert
+from domain.dispute import DisputeRef
 from domain.errors import Poisonous
 from domain.payment import PaymentRef
 from storage import inbox
@@ -15,7 +16,9 @@ from storage import inbox
 T = TypeVar("T")
 
 
-async def or_back(world: World, ref: PaymentRef, inbox_id: str | None, effect: Awaitable[T]) -> T:
+async def or_back(
+    world: World, ref: PaymentRef | DisputeRef, inbox_id: str | None, effect: Awaitable[T]
+) -> T:
     """The effect of an event. Raises ``Poisonous`` when it has none, the event being back in the inbox.
 
     What may pass by itself is raised as it is, for the step to be tried again; so is all that did not come

@@ -1,5 +1,6 @@
 """The step of a refund: have the provider give the money back, once, or find out what became of it."""
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,13 +13,14 @@ from activities.world import World, alert
 from domain.errors import (
     NotYet,
     OutcomeUnknown,
+    PaymentDisputed,
     ProviderAuthFailed,
     ProviderError,
     ProviderRejected,
     ProviderUnavailable,
     RefundExceedsCaptured,
 )
-from domain.payment import OPEN, Payment, PaymentRef
+from domain.payment import DISPUTED, OPEN, Payment, PaymentRef
 from domain.refund import (
     UNSETTLED,
     Origin,
@@ -52,6 +54,17 @@ class Hearing(Message):
     said: RefundObservation
 
 
+@dataclass
+class _Attempt:
+    """One leave to ask, and what stands in the way; without a ``call`` there is nothing to ask any more."""
+
+    refund: Refund
+    call: Call | None = None
+    provider: Provider | None = None
+    broken: ProviderRejected = field(default_factory=ProviderRejected)
+    disputed: bool = False
+
+
 class RefundActivities:
     def __init__(self, world: World) -> None:
         self._world = world
@@ -63,13 +76,12 @@ class RefundActivities:
         The refund's id is the provider's key. Whatever an earlier attempt did is looked for before anything
         is sent again, and one attempt at a time has leave to send.
         """
-        refund, call, provider, broken = await self._begin(errand.ref)
+        attempt = await self._begin(errand.ref)
+        refund, call = attempt.refund, attempt.call
         if call is None:
             return refund.state
         try:
-            if provider is None:
-                raise broken
-            said = await self._ask(provider, refund, call)
+            said = await self._ask(attempt, call)
         except ProviderError as trouble:
             said = self._unheard(refund, trouble)
             sent = isinstance(trouble, OutcomeUnknown)
@@ -138,26 +150,33 @@ class RefundActivities:
         except RefundExceedsCaptured:
             return None, "more_than_captured"
 
-    async def _begin(self, ref: RefundRef) -> tuple[Refund, Call | None, Provider | None, ProviderRejected]:
+    async def _begin(self, ref: RefundRef) -> _Attempt:
         world, provider = self._world, None
         broken = ProviderRejected()
         async with world.database.tenant(ref.tenant_id) as tx:
             refund = await refunds.get(tx, ref.refund_id)
             if refund.state not in UNSETTLED:
-                return refund, None, None, broken
+                return _Attempt(refund)
             try:
                 _, provider = await world.provider(tx, refund.account_id)
             except ProviderRejected as unusable:
                 broken = unusable
-            return refund, await refunds.calling(tx, refund.id), provider, broken
+            payment = await payments.get(tx, refund.payment_id)
+            call = await refunds.calling(tx, refund.id)
+        return _Attempt(refund, call, provider, broken, disputed=payment.dispute_status in DISPUTED)
 
-    async def _ask(self, provider: Provider, refund: Refund, call: Call) -> RefundObservation:
-        now = self._world.clock()
+    async def _ask(self, attempt: _Attempt, call: Call) -> RefundObservation:
+        now, refund, provider = self._world.clock(), attempt.refund, attempt.provider
+        if provider is None:
+            raise attempt.broken
         if not call.first:
             found = await provider.find_refund(refund, now)
             if found.word is not RefundWord.ABSENT:
                 return found
             # With nobody else calling, none is on its way either: what was sent before came to nothing.
+        if attempt.disputed:
+            # The bank has the money by now; what we gave back would be given twice.
+            return _refused(refund, PaymentDisputed(), now)
         try:
             return await provider.refund(refund, now)
         except ProviderAuthFailed as refused:
@@ -206,7 +225,7 @@ class RefundActivities:
         return NotYet(why, retry_after=pause)
 
 
-def _refused(refund: Refund, why: ProviderRejected, now: datetime) -> RefundObservation:
+def _refused(refund: Refund, why: ProviderRejected | PaymentDisputed, now: datetime) -> RefundObservation:
     return RefundObservation(
         word=RefundWord.FAILED,
         raw_state=type(why).__name__,

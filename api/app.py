@@ -10,9 +10,11 @@ from api import (
     accounts,
     approvals,
     credentials,
+    disputes,
     docs,
     entitlements,
     health,
+    ledger,
     payments,
     problems,
     refunds,
@@ -45,10 +47,21 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         # A redirect to "the same with a slash" trusts the Host header; there is one name for each thing.
         redirect_slashes=False,
     )
-    for noun in (
-        *(tenants, credentials, accounts, payments, refunds, approvals, entitlements),
-        *(webhooks, health, docs),
-    ):
+    nouns = (
+        tenants,
+        credentials,
+        accounts,
+        payments,
+        refunds,
+        approvals,
+        disputes,
+        ledger,
+        entitlements,
+        webhooks,
+        health,
+        docs,
+    )
+    for noun in nouns:
         app.include_router(noun.router)
     problems.install(app, public_url)
     app.add_middleware(Edge, development=development)

@@ -346,6 +346,7 @@ async def cancel_payment(payment_id: str, who: Trader, here: TheHouse, about: Ab
     async with here.world.database.tenant(who.tenant_id) as tx:
         payment = await payments.get(tx, payment_id)
         if payment.status in OPEN:
+            await payments.wish_cancelled(tx, payment_id, here.world.clock())
             await audit.record(
                 tx, about.deed(who.tenant_id, actor(who), "payment.cancel_requested", payment_id)
             )
@@ -364,7 +365,8 @@ async def _cancelled(here: House, payment: Payment) -> Payment:
     try:
         async with asyncio.timeout(PATIENCE.total_seconds()):
             progress = await messages.cancel(here.temporal, payment.ref, PATIENCE)
-    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError, RPCError):
+        # The wish is on record, and the sweep passes it on.
         return payment
     except (WorkflowUpdateFailedError, WorkflowAlreadyStartedError):
         # It ended while we asked; its row knows how.

@@ -14,7 +14,7 @@ from api.strict import Answer, Instant, Model, StrictRoute
 from domain.errors import IllegalTransition, PaymentDisputed, RefundExceedsCaptured
 from domain.events import refund_announcement
 from domain.money import Money
-from domain.payment import DisputeStatus, Payment, PaymentStatus
+from domain.payment import DISPUTED, Payment, PaymentStatus
 from domain.refund import Origin, Refund, RefundState
 from domain.text import FreeText
 from storage import approvals, audit, events, payments, refunds, tenants
@@ -109,7 +109,7 @@ def _money(payment: Payment, amount: int | None) -> Money:
     """How much goes back. Raises ``IllegalTransition``, ``PaymentDisputed`` and ``RefundExceedsCaptured``."""
     if payment.status is not PaymentStatus.SUCCEEDED or payment.captured is None:
         raise IllegalTransition(f"A payment that is {payment.status} has nothing to refund.")
-    if payment.dispute_status in {DisputeStatus.OPEN, DisputeStatus.LOST}:
+    if payment.dispute_status in DISPUTED:
         raise PaymentDisputed
     left = payment.captured.amount_minor - payment.refund_reserved
     if left <= 0:

@@ -1,10 +1,11 @@
 """What tenants are told: event types, the envelope, and when a delivery is tried again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
+from domain.dispute import Dispute, DisputeState
 from domain.entitlement import Entitlement
 from domain.payment import Payment, PaymentStatus
 from domain.refund import Refund, RefundState
@@ -41,6 +42,16 @@ EVENT_OF_DECISION: Final[Mapping[RefundState, str]] = {
 }
 """When a second person decided where a refund goes."""
 
+EVENT_OF_DISPUTE: Final[Mapping[DisputeState, str]] = {
+    DisputeState.INQUIRY: "dispute.inquiry_opened",
+    DisputeState.OPEN: "dispute.opened",
+    DisputeState.WON: "dispute.won",
+    # Withdrawn: the money and the right are back, which is all that a tenant has to know.
+    DisputeState.CLOSED: "dispute.won",
+    DisputeState.LOST: "dispute.lost",
+}
+EVIDENCE_DUE: Final = "dispute.evidence_due"
+
 
 def payment_announcement(payment: Payment, type_: str | None = None) -> Announcement:
     """That a payment has come to its status, or what else happened to it."""
@@ -70,8 +81,14 @@ def grant_announcement(right: Entitlement) -> Announcement:
     return _of_right(right, "entitlement.granted")
 
 
-def revoke_announcement(right: Entitlement) -> Announcement:
-    return _of_right(right, "entitlement.revoked")
+def right_announcements(before: Sequence[Entitlement], after: Sequence[Entitlement]) -> list[Announcement]:
+    """Which rights went and which came back, told from how they stood before and stand now."""
+    stood = {right.id: right.active for right in before}
+    return [
+        _of_right(right, "entitlement.granted" if right.active else "entitlement.revoked")
+        for right in after
+        if right.active is not stood[right.id]
+    ]
 
 
 def _of_right(right: Entitlement, type_: str) -> Announcement:
@@ -102,6 +119,23 @@ def refund_announcement(refund: Refund, type_: str) -> Announcement:
     if refund.failure_code:
         data |= {"failureCode": refund.failure_code, "failureMessage": refund.failure_message}
     return Announcement(type=type_, payment_id=refund.payment_id, data=data)
+
+
+def dispute_announcement(dispute: Dispute, type_: str) -> Announcement:
+    due = dispute.evidence_due_by
+    return Announcement(
+        type=type_,
+        payment_id=dispute.payment_id,
+        data={
+            "disputeId": dispute.id,
+            "paymentId": dispute.payment_id,
+            "amount": dispute.money.amount_minor,
+            "currency": dispute.money.currency,
+            "status": dispute.state.value,
+            "reason": dispute.reason,
+            "evidenceDueBy": None if due is None else rfc3339(due),
+        },
+    )
 
 
 def envelope(event: Mapping[str, Any], *, sandbox: bool) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class DisputeStatus(StrEnum):
     LOST = "LOST"
 
 
+DISPUTED: Final = frozenset({DisputeStatus.OPEN, DisputeStatus.LOST})
+"""The bank has the money: the right is off, and nothing is refunded."""
 S = PaymentStatus
 
 # The whole life of a payment. From EXPIRED and CANCELLED only late money leads on.

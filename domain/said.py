@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
+from domain.dispute import DisputeObservation
 from domain.evidence import Observation
 from domain.refund import RefundObservation
 
@@ -15,6 +16,8 @@ def _kind(said: object) -> str:
 
 
 Said = Annotated[
-    Annotated[Observation, Tag("checkout")] | Annotated[RefundObservation, Tag("refund")],
+    Annotated[Observation, Tag("checkout")]
+    | Annotated[RefundObservation, Tag("refund")]
+    | Annotated[DisputeObservation, Tag("dispute")],
     Discriminator(_kind),
 ]

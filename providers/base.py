@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final
 import httpx
 from pydantic import BaseModel, ConfigDict
 
+from domain.dispute import DisputeObservation
 from domain.errors import (
     OutcomeUnknown,
     ProviderAuthFailed,
@@ -54,6 +55,7 @@ class Capability(StrEnum):
     SESSION_EXPIRE = auto()
     SIGNED_WEBHOOKS = auto()
     WEBHOOK_TIMESTAMP = auto()
+    DISPUTES = auto()
 
 
 class Checkout(Value):
@@ -118,6 +120,19 @@ class Provider(ABC):
     @abstractmethod
     async def find_refund(self, refund: Refund, now: datetime) -> RefundObservation:
         """What is said of this refund, by our reference; ABSENT only when it is positively not known."""
+
+    @abstractmethod
+    async def read_dispute(self, reference: str, now: datetime) -> DisputeObservation:
+        """What the provider says of one of its disputes. Raises ``ProviderNotFound`` when it knows none."""
+
+    @abstractmethod
+    async def answer_dispute(
+        self, reference: str, facts: Mapping[str, Any], now: datetime, *, submit: bool
+    ) -> DisputeObservation:
+        """Lay our facts beside a dispute, in place of what lies there; ``submit`` hands it in for good.
+
+        Safe to repeat. Raises ``ProviderRejected`` when nothing can be handed in any more.
+        """
 
     @abstractmethod
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Said]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
+from domain.dispute import DisputeObservation, DisputeWord
 from domain.errors import (
     OutcomeUnknown,
     ProviderConflict,
@@ -41,6 +42,15 @@ _REFUND_WORDS: Final[Mapping[str, RefundWord]] = {
     "pending": RefundWord.PENDING,
     "succeeded": RefundWord.SUCCEEDED,
     "failed": RefundWord.FAILED,
+}
+
+_DISPUTE_WORDS: Final[Mapping[str, DisputeWord]] = {
+    "inquiry": DisputeWord.INQUIRY,
+    "open": DisputeWord.OPENED,
+    "under_review": DisputeWord.UNDER_REVIEW,
+    "won": DisputeWord.WON,
+    "lost": DisputeWord.LOST,
+    "closed": DisputeWord.CLOSED,
 }
 
 
@@ -161,6 +171,21 @@ class Sandbox(Provider):
             raise OutcomeUnknown("sandbox: the answer lists no refunds")
         return _refund_observed(data[0], f"find:{now.isoformat()}:{refund.id}", now)
 
+    async def read_dispute(self, reference: str, now: datetime) -> DisputeObservation:
+        said = await self._call("GET", f"/v1/disputes/{reference}", headers=self._headers())
+        return _dispute_observed(said, f"read:{now.isoformat()}:{reference}", now)
+
+    async def answer_dispute(
+        self, reference: str, facts: Mapping[str, Any], now: datetime, *, submit: bool
+    ) -> DisputeObservation:
+        said = await self._call(
+            "POST",
+            f"/v1/disputes/{reference}/evidence",
+            headers=self._headers(),
+            payload={"evidence": facts, "submit": submit},
+        )
+        return _dispute_observed(said, f"answer:{now.isoformat()}:{reference}", now)
+
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Said]:
         secrets = [self._secrets.webhook_secret, self._secrets.previous_webhook_secret]
         live = [secret.get_secret_value() for secret in secrets if secret is not None]
@@ -168,7 +193,7 @@ class Sandbox(Provider):
         try:
             event = json.loads(body)
             said = _told(event["data"], event_id, now)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OutcomeUnknown) as error:
             raise UnreadableEvent("sandbox: an authentic event cannot be read") from error
         return [] if said is None else [said.model_copy(update={"evidence_sha256": evidence(body)})]
 
@@ -224,6 +249,8 @@ def _told(subject: Mapping[str, Any], event_id: str, now: datetime) -> Said | No
     kind = subject.get("object")
     if kind == "checkout_session":
         return _observed(subject, Channel.WEBHOOK, event_id, now)
+    if kind == "dispute":
+        return _dispute_observed(subject, event_id, now)
     return _refund_observed(subject, event_id, now) if kind == "refund" else None
 
 
@@ -246,6 +273,27 @@ def _refund_observed(refund: Mapping[str, Any], cause: str, now: datetime) -> Re
         )
     except (KeyError, AttributeError, ValidationError) as unreadable:
         raise OutcomeUnknown("sandbox: the answer tells of no refund") from unreadable
+
+
+def _dispute_observed(dispute: Mapping[str, Any], cause: str, now: datetime) -> DisputeObservation:
+    try:
+        currency, due = dispute["currency"], dispute.get("evidence_due_by")
+        return DisputeObservation(
+            word=_DISPUTE_WORDS.get(str(dispute.get("status")), DisputeWord.UNCLEAR),
+            raw_state=str(dispute.get("status")),
+            cause_id=cause,
+            reference=dispute["id"],
+            payment_id=dispute.get("reference"),
+            sandbox={"test": True, "live": False}.get(dispute.get("mode", "")),
+            money=Money(amount_minor=dispute["amount"], currency=currency),
+            fee=Money(amount_minor=dispute.get("fee", 0), currency=currency),
+            reason=dispute.get("reason"),
+            evidence_due_by=None if due is None else datetime.fromisoformat(due),
+            observed_at=now,
+            evidence_sha256=evidence(json.dumps(dispute, sort_keys=True).encode()),
+        )
+    except (KeyError, AttributeError, TypeError, ValueError) as unreadable:
+        raise OutcomeUnknown("sandbox: the answer tells of no dispute") from unreadable
 
 
 def ready_made(platform_key: str, account_id: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from dataclasses import replace
 from secrets import token_bytes
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.applications import Starlette
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from sandbox import checkout, pages, refunds
+from sandbox import checkout, disputes, pages, refunds
 from sandbox.checkout import Session
 from sandbox.disputes import Dispute
 from sandbox.errors import Refused, missing
@@ -65,6 +65,13 @@ class NewRefund(Body):
     amount: Annotated[int, Field(ge=1, le=_LARGEST_AMOUNT)] | None = None
     reference: Reference | None = None
     reason: Annotated[str, Field(max_length=500)] | None = None
+
+
+class NewEvidence(Body):
+    """The body of ``POST /v1/disputes/{id}/evidence``."""
+
+    evidence: Annotated[dict[str, Any], Field(max_length=100)]
+    submit: bool = False
 
 
 class NewEndpoint(Body):
@@ -157,6 +164,22 @@ async def list_refunds(request: Request) -> Response:
     return await perform(world, call, lambda: JSONResponse(listing(world.store.page(Refund, query))))
 
 
+async def answer_dispute(request: Request) -> Response:
+    """Take a merchant's evidence."""
+    world, account = world_of(request), caller(request)
+    order = await read(request, NewEvidence)
+    known = world.store.get(Dispute, request.path_params["id"], account)
+    call = _write(request, "dispute.answer", account, known.reference if known else None)
+
+    def effect() -> Response:
+        dispute = world.store.get(Dispute, request.path_params["id"], account)
+        if dispute is None:
+            raise missing("dispute")
+        return JSONResponse(disputes.answer(world, dispute, order.evidence, submit=order.submit).wire())
+
+    return await perform(world, call, effect)
+
+
 async def create_endpoint(request: Request) -> Response:
     """Register an address; the answer holds its secret, now and in the list."""
     world, account = world_of(request), caller(request)
@@ -242,6 +265,7 @@ ROUTES: list[BaseRoute] = [
     Route("/v1/refunds/{id}", _reader(Refund, "refund.read")),
     Route("/v1/disputes", _lister(Dispute, "dispute.list")),
     Route("/v1/disputes/{id}", _reader(Dispute, "dispute.read")),
+    Route("/v1/disputes/{id}/evidence", answer_dispute, methods=["POST"]),
     Route("/v1/events", _lister(Event, "event.list")),
     Route("/v1/events/{id}", _reader(Event, "event.read")),
     Route("/v1/webhook_endpoints", create_endpoint, methods=["POST"]),

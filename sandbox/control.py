@@ -25,6 +25,8 @@ class NewDispute(Body):
 
     reference: Reference
     reason: Annotated[str, Field(min_length=1, max_length=100)] = "fraudulent"
+    inquiry: bool = False
+    evidence_seconds: Annotated[float | None, Field(ge=0, le=_FAR, alias="evidenceSeconds")] = None
 
 
 class Decision(Body):
@@ -109,12 +111,14 @@ async def open_dispute(request: Request) -> Response:
         payment = payments.newest(world, order.reference)
         if payment is None:
             raise missing("payment")
-        dispute = disputes.open_dispute(world, payment, order.reason)
+        dispute = disputes.open_dispute(
+            world, payment, order.reason, inquiry=order.inquiry, seconds=order.evidence_seconds
+        )
     return JSONResponse({"id": dispute.id}, 201)
 
 
 async def decide_dispute(request: Request) -> Response:
-    """End a dispute."""
+    """Lead a dispute on, or end it."""
     world, order = world_of(request), await read(request, Decision)
     with world.store.transaction():
         dispute = disputes.decide(world, request.path_params["id"], order.outcome)

@@ -1,6 +1,7 @@
 """Cardholders who want their money back from their bank."""
 
-from typing import ClassVar, Literal
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final, Literal
 
 from sandbox import jobs
 from sandbox.errors import Refused, missing
@@ -9,11 +10,24 @@ from sandbox.payments import Payment
 from sandbox.store import Query, Record, new_id
 from sandbox.world import World
 
-Outcome = Literal["won", "lost", "closed"]
+Stage = Literal["inquiry", "open", "under_review", "won", "lost", "closed"]
+Outcome = Literal["open", "under_review", "won", "lost", "closed"]
+
+FEE: Final = 1_500
+"""What a dispute costs a merchant, in minor units of its currency; returned unless it is lost."""
+EVIDENCE_SECONDS: Final = 7 * 86_400
+"""How long a merchant may take to answer, before the time scale."""
+
+_ENDED: Final = frozenset({"won", "lost", "closed"})
+_NEXT: Final[dict[str, frozenset[str]]] = {
+    "inquiry": frozenset({"open", "closed"}),
+    "open": frozenset({"under_review", "won", "lost", "closed"}),
+    "under_review": frozenset({"won", "lost", "closed"}),
+}
 
 
 class Dispute(Record):
-    """One disputed payment, over its whole amount."""
+    """One disputed payment, over its whole amount. An inquiry has not taken any money yet."""
 
     KIND: ClassVar[str] = "dispute"
 
@@ -21,8 +35,12 @@ class Dispute(Record):
     session: str
     amount: int
     currency: str
+    fee: int = 0
     reason: str
-    status: Literal["open", "won", "lost", "closed"] = "open"
+    status: Stage = "open"
+    evidence_due_by: datetime | None = None
+    evidence: dict[str, Any] | None = None
+    submitted: bool = False
     mode: Literal["test"] = "test"
 
     @property
@@ -31,44 +49,69 @@ class Dispute(Record):
         return self.payment
 
 
-def open_dispute(world: World, payment: Payment, reason: str) -> Dispute:
-    """Dispute a payment; a second dispute while one is open is refused. Call inside a transaction."""
-    if any(found.status == "open" for found in world.store.all(Dispute, Query(parent=payment.id))):
+def open_dispute(
+    world: World, payment: Payment, reason: str, *, inquiry: bool = False, seconds: float | None = None
+) -> Dispute:
+    """Dispute a payment; a second dispute while one runs is refused. Call inside a transaction."""
+    if any(found.status not in _ENDED for found in world.store.all(Dispute, Query(parent=payment.id))):
         raise Refused(409, "already_disputed", "this payment has an open dispute")
+    now = world.clock.real()
+    allowed = world.scaled(EVIDENCE_SECONDS) if seconds is None else timedelta(seconds=seconds)
     dispute = Dispute(
         id=new_id("dp"),
         account=payment.account,
         reference=payment.reference,
-        created_at=world.clock.real(),
+        created_at=now,
         payment=payment.id,
         session=payment.session,
         amount=payment.amount,
         currency=payment.currency,
         reason=reason,
+        status="inquiry" if inquiry else "open",
+        fee=0 if inquiry else FEE,
+        evidence_due_by=now + allowed,
     )
     world.store.insert(dispute)
-    payment.disputed = True
-    world.store.update(payment)
-    emit(world, "dispute.opened", dispute)
+    if not inquiry:
+        payment.disputed = True
+        world.store.update(payment)
+    emit(world, "dispute.inquiry" if inquiry else "dispute.opened", dispute)
     return dispute
 
 
 def decide(world: World, identity: str, outcome: Outcome) -> Dispute:
-    """End a dispute; safe to repeat with the same outcome. Call inside a transaction."""
+    """Lead a dispute on; safe to repeat with the same outcome. Call inside a transaction."""
     dispute = world.store.get(Dispute, identity)
     if dispute is None:
         raise missing("dispute")
     if dispute.status == outcome:
         return dispute
-    if dispute.status != "open":
-        raise Refused(409, "dispute_decided", f"this dispute was {dispute.status}")
+    if outcome not in _NEXT.get(dispute.status, ()):
+        raise Refused(409, "dispute_decided", f"this dispute is {dispute.status}")
     dispute.status = outcome
+    dispute.fee = 0 if outcome in {"won", "closed"} else FEE
     world.store.update(dispute)
     payment = world.store.get(Payment, dispute.payment)
     if payment is not None:
-        payment.disputed = outcome == "lost"
+        payment.disputed = outcome not in {"won", "closed"}
         world.store.update(payment)
-    emit(world, f"dispute.{outcome}", dispute)
+    emit(world, "dispute.opened" if outcome == "open" else f"dispute.{outcome}", dispute)
+    return dispute
+
+
+def answer(world: World, dispute: Dispute, evidence: dict[str, Any], *, submit: bool) -> Dispute:
+    """Take a merchant's evidence, and hand it to the bank when told to. Call inside a transaction."""
+    if dispute.status not in {"inquiry", "open"}:
+        if dispute.submitted:
+            return dispute
+        raise Refused(409, "dispute_decided", f"this dispute is {dispute.status}")
+    dispute.evidence = evidence
+    dispute.submitted = submit
+    if submit and dispute.status == "open":
+        dispute.status = "under_review"
+    world.store.update(dispute)
+    if submit:
+        emit(world, f"dispute.{dispute.status}", dispute)
     return dispute
 
 

@@ -23,6 +23,9 @@ OPERATIONS = frozenset(
         "refund.create",
         "refund.read",
         "refund.list",
+        "dispute.read",
+        "dispute.list",
+        "dispute.answer",
         "webhook.send",
     }
 )

@@ -23,7 +23,7 @@ def truth(world: World, reference: str | None) -> dict[str, list[dict[str, Any]]
             for refund in store.all(Refund, query)
         ],
         "disputes": [
-            {**_head(dispute), "payment": dispute.payment, "reason": dispute.reason}
+            {**_head(dispute), "payment": dispute.payment, "reason": dispute.reason, "fee": dispute.fee}
             for dispute in store.all(Dispute, query)
         ],
         "sessions": [

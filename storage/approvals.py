@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.approval import Approval, ApprovalKind, ApprovalRef, ApprovalState
 from domain.errors import IllegalTransition, NotFound, PaymentDisputed
 from domain.money import Money
-from domain.payment import DisputeStatus, Payment, PaymentStatus
+from domain.payment import DISPUTED, Payment, PaymentStatus
 from domain.refund import Refund, RefundState
 from domain.values import Value, new_id
 from domain.verdicts import Choice
@@ -147,8 +147,7 @@ _LEADS_TO: Final = {
 async def _refund_decided(
     tx: AsyncConnection, payment: Payment, answered: Approval, decision: Decision, now: datetime
 ) -> list[str]:
-    disputed = payment.dispute_status in {DisputeStatus.OPEN, DisputeStatus.LOST}
-    if disputed and answered.state is ApprovalState.APPROVED:
+    if payment.dispute_status in DISPUTED and answered.state is ApprovalState.APPROVED:
         raise PaymentDisputed
     action = "refund.approved" if answered.state is ApprovalState.APPROVED else "refund.rejected"
     cause = Cause(id=_cause_id(answered), type=action, actor=decision.by, at=now)

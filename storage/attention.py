@@ -49,6 +49,11 @@ _QUESTIONS: Final[Mapping[str, str]] = {
             kind || ' of ' || payment_id || ' expires ' || to_char(expires_at, 'YYYY-MM-DD HH24:MI') AS why
         FROM approvals WHERE state = 'PENDING' AND expires_at < :tomorrow
     """,
+    "dispute waits for evidence": """
+        SELECT id AS subject, tenant_id, created_at AS since,
+            coalesce('until ' || to_char(evidence_due_by, 'YYYY-MM-DD HH24:MI'), '') AS why
+        FROM disputes WHERE state IN ('INQUIRY', 'OPEN') AND evidence_sent_at IS NULL
+    """,
     "event": """
         SELECT id AS subject, tenant_id, received_at AS since, state || ' ' || coalesce(note, '') AS why
         FROM inbox WHERE state IN ('QUARANTINED', 'DEAD')

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Row, and_, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.entitlement import Entitlement
-from domain.payment import DisputeStatus, Payment, PaymentStatus, RefundStatus
+from domain.payment import DISPUTED, Payment, PaymentStatus, RefundStatus
 from domain.values import derived_id
 from storage.tables import entitlements, payments
 
@@ -71,7 +71,7 @@ def _active(now: datetime) -> ColumnElement[bool]:
     return and_(
         payments.c.status == PaymentStatus.SUCCEEDED,
         payments.c.refund_status != RefundStatus.FULL,
-        payments.c.dispute_status.not_in([DisputeStatus.OPEN, DisputeStatus.LOST]),
+        payments.c.dispute_status.not_in(DISPUTED),
         entitlements.c.valid_from <= now,
         or_(entitlements.c.valid_to.is_(None), entitlements.c.valid_to > now),
     )

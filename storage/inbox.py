@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Row, Update, case, exists, or_, select, up
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.evidence import Observation
 from domain.payment import Payment
-from domain.refund import RefundObservation
 from domain.said import Said
 from domain.tenant import ProviderAccount
 from domain.values import Value, new_id
@@ -172,7 +172,7 @@ async def stumbled(tx: AsyncConnection, letter_id: str, why: str, now: datetime)
 
 async def is_echo(tx: AsyncConnection, letter: Letter, said: Said, payment: Payment, now: datetime) -> bool:
     """Whether the letter tells an ended payment nothing new. If so it has taken all the effect it can."""
-    if isinstance(said, RefundObservation):
+    if not isinstance(said, Observation):
         return False
     verdict = decide(Standing.of(payment), said)
     if verdict.note != ECHO:

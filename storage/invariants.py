@@ -142,6 +142,10 @@ class Witnessed(Value):
     returned: int
     """Given back, or on its way."""
     quarantined: bool
+    receivable: dict[str, int]
+    """What our books say the provider owes for it, by currency."""
+    moving: bool
+    """Something of it is on its way: the books and the provider need not agree yet."""
 
 
 async def payments_at(tx: AsyncConnection, provider: str) -> list[Witnessed]:
@@ -150,7 +154,13 @@ async def payments_at(tx: AsyncConnection, provider: str) -> list[Witnessed]:
         text(
             "SELECT id, status, amount_minor, currency, accepted_by IS NOT NULL AS accepted,"
             " refund_reserved AS returned, EXISTS (SELECT FROM inbox i WHERE"
-            " i.payment_id = p.id AND i.state = 'QUARANTINED') AS quarantined"
+            " i.payment_id = p.id AND i.state = 'QUARANTINED') AS quarantined,"
+            " (SELECT coalesce(jsonb_object_agg(l.currency, l.sum) FILTER (WHERE l.sum <> 0), '{}') FROM"
+            " (SELECT currency, sum(amount_minor) AS sum FROM ledger_entries WHERE payment_id = p.id"
+            " AND account = 'provider_receivable' GROUP BY currency) l) AS receivable,"
+            " refund_reserved <> amount_refunded OR status NOT IN ('SUCCEEDED', 'FAILED', 'EXPIRED',"
+            " 'CANCELLED') OR EXISTS (SELECT FROM inbox i WHERE i.payment_id = p.id"
+            " AND i.state = 'RECEIVED') AS moving"
             " FROM payments p WHERE provider = :provider"
         ),
         {"provider": provider},

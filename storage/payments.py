@@ -18,7 +18,6 @@ from domain.payment import (
     OPEN,
     Payment,
     PaymentOrder,
-    PaymentRef,
     PaymentStatus,
     RefundStatus,
     sources,
@@ -59,7 +58,7 @@ async def place(tx: AsyncConnection, order: PaymentOrder, account_id: str) -> tu
         if known is not None:
             return known, False
         # What was in the way has ended since: the order is free again.
-    return _payment(added), True
+    return of_row(added), True
 
 
 async def by_key(tx: AsyncConnection, key: str, digest: str) -> Payment | None:
@@ -69,7 +68,7 @@ async def by_key(tx: AsyncConnection, key: str, digest: str) -> Payment | None:
         return None
     if row.digest != digest:
         raise IdempotencyConflict
-    return _payment(row)
+    return of_row(row)
 
 
 async def _met(tx: AsyncConnection, order: PaymentOrder) -> Payment | None:
@@ -99,7 +98,7 @@ async def get(tx: AsyncConnection, payment_id: str, *, lock: bool = False) -> Pa
     row = (await tx.execute(query.with_for_update(key_share=True) if lock else query)).one_or_none()
     if row is None:
         raise NotFound
-    return _payment(row)
+    return of_row(row)
 
 
 async def order_is_free(tx: AsyncConnection, payment: Payment) -> bool:
@@ -154,7 +153,7 @@ async def opened(
     if moved is None:
         return None
     await checkouts.opened(tx, payment_id, reference)
-    return _payment(moved)
+    return of_row(moved)
 
 
 class Change(Value):
@@ -207,7 +206,7 @@ async def move(
         return None
     if moved.status not in OPEN:
         await checkouts.closed(tx, payment_id)
-    return _payment(moved)
+    return of_row(moved)
 
 
 class Cause(Value):
@@ -302,7 +301,7 @@ async def find(tx: AsyncConnection, wanted: PaymentFilter) -> tuple[Sequence[Pay
         .limit(wanted.limit)
         .offset(wanted.offset)
     )
-    return [_payment(row) for row in rows], total
+    return [of_row(row) for row in rows], total
 
 
 def _narrowed(query: Select[Any], wanted: PaymentFilter) -> Select[Any]:
@@ -330,6 +329,15 @@ async def nudged(tx: AsyncConnection, payment_id: str, not_since: datetime, now:
     return bool(done.rowcount)
 
 
+async def wish_cancelled(tx: AsyncConnection, payment_id: str, now: datetime) -> None:
+    """Remember that its tenant wants it cancelled, for whoever has not heard it."""
+    await tx.execute(
+        update(payments)
+        .where(payments.c.id == payment_id, payments.c.cancel_requested_at.is_(None))
+        .values(cancel_requested_at=now)
+    )
+
+
 async def owner(tx: AsyncConnection, payment_id: str) -> str | None:
     """Whose payment it is; needs a system transaction."""
     found: str | None = (
@@ -338,43 +346,7 @@ async def owner(tx: AsyncConnection, payment_id: str) -> str | None:
     return found
 
 
-async def still_open(tx: AsyncConnection, after: str, limit: int) -> list[PaymentRef]:
-    """Every payment that a workflow should be leading, by id, from after this one on.
-
-    Needs a system transaction.
-    """
-    rows = await tx.execute(
-        select(payments)
-        .where(payments.c.status.in_(OPEN), payments.c.id > after)
-        .order_by(payments.c.id)
-        .limit(limit)
-    )
-    return [_payment(row).ref for row in rows]
-
-
-async def neglected(
-    tx: AsyncConnection, created_before: datetime, expired_before: datetime, known: Sequence[str], limit: int
-) -> list[PaymentRef]:
-    """Payments whose workflow may be missing: orders nobody opened, and open ones whose time is long up.
-
-    Those ``known`` to be looked after are left out. Needs a system transaction.
-    """
-    rows = await tx.execute(
-        select(payments)
-        .where(
-            or_(
-                and_(payments.c.status == PaymentStatus.CREATED, payments.c.created_at < created_before),
-                and_(payments.c.status.in_(OPEN), payments.c.expires_at < expired_before),
-            ),
-            payments.c.id.not_in(known),
-        )
-        .order_by(payments.c.created_at)
-        .limit(limit)
-    )
-    return [_payment(row).ref for row in rows]
-
-
-def _payment(row: Row[Any]) -> Payment:
+def of_row(row: Row[Any]) -> Payment:
     facts = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
     shared = {name: facts[name] for name in PaymentOrder.model_fields if name in facts}
     captured = None

@@ -9,9 +9,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import IdempotencyConflict, NotFound, RefundExceedsCaptured
-from domain.events import EVENT_OF_DECISION, EVENT_OF_REFUND, refund_announcement, revoke_announcement
+from domain.events import EVENT_OF_DECISION, EVENT_OF_REFUND, refund_announcement, right_announcements
 from domain.money import Money
-from domain.payment import Payment, PaymentStatus, RefundStatus
+from domain.payment import Payment, RefundStatus
 from domain.refund import (
     RELEASED,
     UNSETTLED,
@@ -167,6 +167,7 @@ async def move(
     if moved is None:
         return []
     told = _refund(moved)
+    rights = await entitlements.of_payment(tx, told.payment_id, now)
     payment = await _summed(tx, told, refund.state)
     if to is RefundState.SUCCEEDED:
         await ledger.refunded(tx, payment, told, now)
@@ -174,10 +175,7 @@ async def move(
         await ledger.refund_bounced(tx, payment, told, now)
     type_ = EVENT_OF_REFUND.get(to)
     told_of = [] if type_ is None else [refund_announcement(told, type_)]
-    if payment.refund_status is RefundStatus.FULL and payment.status is PaymentStatus.SUCCEEDED:
-        told_of += [
-            revoke_announcement(right) for right in await entitlements.of_payment(tx, payment.id, now)
-        ]
+    told_of += right_announcements(rights, await entitlements.of_payment(tx, payment.id, now))
     cause = Cause(
         id=said.cause_id,
         type=type_ or f"refund.{to.lower()}",

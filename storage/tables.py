@@ -146,6 +146,7 @@ payments = Table(
     Column("late", Boolean, nullable=False, server_default=text("false")),
     Column("accepted_by", String(160)),
     Column("nudged_at", Moment),
+    Column("cancel_requested_at", Moment),
     Column("correlation_id", String(128)),
     _at(),
     _at("updated_at"),
@@ -177,6 +178,13 @@ payments = Table(
     ),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "user_id", "created_at"),
+    Index(
+        "payments_to_be_cancelled",
+        "cancel_requested_at",
+        postgresql_where=text(
+            "cancel_requested_at IS NOT NULL AND status IN ('CREATED', 'PROVIDER_PENDING')"
+        ),
+    ),
     Index(
         "payments_still_open",
         "created_at",
@@ -297,6 +305,42 @@ approvals = Table(
     ),
 )
 
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    _tenant(),
+    _payment(),
+    Column("account_id", Id, ForeignKey("provider_accounts.id"), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("provider_reference", String(255), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("fee_minor", BigInteger, nullable=False),
+    Column("fee_currency", String(3), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("reason", String(128)),
+    Column("statement", Text),
+    Column("reminders", Integer, nullable=False, server_default=text("0")),
+    Column("evidence_due_by", Moment),
+    Column("evidence_wanted_at", Moment),
+    Column("evidence_sent_at", Moment),
+    Column("looked_at", Moment, nullable=False),
+    _at(),
+    _at("updated_at"),
+    UniqueConstraint("account_id", "provider_reference"),
+    CheckConstraint("state IN ('INQUIRY', 'OPEN', 'UNDER_REVIEW', 'WON', 'LOST', 'CLOSED')", name="state"),
+    CheckConstraint("amount_minor >= 0 AND fee_minor >= 0", name="amounts"),
+    Index(None, "payment_id"),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(
+        "disputes_unsettled",
+        "created_at",
+        postgresql_where=text("state IN ('INQUIRY', 'OPEN', 'UNDER_REVIEW')"),
+    ),
+)
+
 payment_events = Table(
     "payment_events",
     metadata,
@@ -338,6 +382,11 @@ ledger_entries = Table(
     Column("amount_minor", BigInteger, nullable=False),
     _at("at"),
     UniqueConstraint("transaction_id", "account"),
+    CheckConstraint(
+        "account IN ('provider_receivable', 'tenant_revenue', 'refunds', 'dispute_holds', 'losses', 'fees',"
+        " 'suspense')",
+        name="account",
+    ),
     Index(None, "tenant_id", "currency", "account"),
     Index(None, "payment_id"),
 )

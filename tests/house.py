@@ -194,6 +194,26 @@ class Tenant:
         """Have something go wrong at the payment company, for nobody but us."""
         await self.house.fault(operation, when, fault, account=await self.account(), **more)
 
+    async def paid(self, card: str = CARD, **order: Any) -> Json:
+        """A payment that has succeeded, its workflow over."""
+        payment = await self.open(**order)
+        await self.pay(payment, card=card)
+        found = await self.eventually(payment, "SUCCEEDED")
+        await self.ended(payment)
+        return found
+
+    async def disputed(self, payment: Json, **complaint: Any) -> Json:
+        """A dispute of this payment, once we know of it."""
+        await self.house.control("POST", "disputes", {"reference": payment["id"], **complaint})
+
+        async def heard() -> Json | None:
+            answer = await self.call("GET", "/v1/disputes", params={"paymentId": payment["id"]})
+            found: list[Json] = answer.json()["data"]
+            return found[0] if found else None
+
+        known: Json = await eventually(heard)
+        return known
+
     async def ended(self, payment: Json) -> None:
         """Wait until the payment's workflow is over, not only its row."""
         client = await self.house.temporal()

@@ -13,12 +13,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.courier import Round
 from domain.approval import ApprovalRef
+from domain.dispute import DisputeObservation, DisputeRef, dispute_id
 from domain.evidence import Observation
 from domain.payment import OPEN, Payment, PaymentRef, Progress
 from domain.refund import RefundObservation, RefundRef
 from domain.said import Said
-from workflows import courier, late, payment, policies, refund, review
+from workflows import courier, dispute, late, payment, policies, refund, review
 from workflows.courier import CourierWorkflow
+from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow, attributes
 from workflows.refund import RefundWorkflow
@@ -98,6 +100,9 @@ async def report(client: Client, known: Payment, said: Said, hearing: str) -> No
     if isinstance(said, RefundObservation):
         await _tell_late(client, ref, "refund_reported", said, f"a refund is {said.word}")
         return
+    if isinstance(said, DisputeObservation):
+        await _tell_dispute(client, _disputed(known, said), "provider_reported", said)
+        return
     try:
         await _signal(client, payment.workflow_id(ref.tenant_id, ref.payment_id), said, hearing)
     except RPCError as error:
@@ -136,10 +141,48 @@ async def _tell_late(
     )
 
 
+def _disputed(payment: Payment, said: DisputeObservation) -> DisputeRef:
+    return DisputeRef(
+        tenant_id=payment.order.tenant_id,
+        payment_id=payment.id,
+        dispute_id=dispute_id(payment, said.reference),
+        provider=payment.order.provider,
+        money=said.money,
+    )
+
+
+async def nudge_dispute(client: Client, ref: DisputeRef) -> None:
+    """Make sure the dispute's workflow exists, and looks at its row again."""
+    await _tell_dispute(client, ref, "nudge")
+
+
+async def _tell_dispute(client: Client, ref: DisputeRef, signal: str, *news: DisputeObservation) -> None:
+    await client.start_workflow(
+        DisputeWorkflow.run,
+        ref,
+        id=dispute.workflow_id(ref),
+        task_queue=policies.QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        start_signal=signal,
+        start_signal_args=news,
+        static_summary=f"{ref.money} of {ref.payment_id} disputed at {ref.provider}",
+        priority=policies.fair(ref.tenant_id, 1),
+        rpc_timeout=_QUICK,
+    )
+
+
 async def nudge(client: Client, ref: PaymentRef) -> None:
     """Have the provider asked now what became of a payment that nobody can account for."""
     await client.start_workflow(
         PaymentWorkflow.run, ref, start_signal="nudge", rpc_timeout=_QUICK, **_birth(ref)
+    )
+
+
+async def wish_cancelled(client: Client, ref: PaymentRef) -> None:
+    """Have a payment end without money, for one who does not wait to see it."""
+    await client.start_workflow(
+        PaymentWorkflow.run, ref, start_signal="cancel_wished", rpc_timeout=_QUICK, **_birth(ref)
     )
 
 

@@ -76,6 +76,11 @@ class PaymentWorkflow:
         """Somebody wants to know what became of it, and cannot wait for the next question."""
         self._nudged = True
 
+    @workflow.signal
+    def cancel_wished(self) -> None:
+        """The same wish as ``cancel``, of somebody who does not wait."""
+        self._cancelling = True
+
     async def _open(self) -> None:
         """Insist on a checkout until the payment's time is up; only a definite "no" ends it sooner."""
         left = self._ref.expires_at - workflow.now()

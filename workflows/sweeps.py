@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.world import World, alert
-from storage import approvals, events, inbox, payments, refunds
+from storage import approvals, disputes, events, inbox, open_payments, payments, refunds
 from workflows import messages
 
 log = structlog.get_logger(__name__)
@@ -23,11 +23,15 @@ _ROUND: Final = timedelta(seconds=1)
 _BATCH: Final = 200
 # The API starts its own orders; only what it could not start is ours.
 _UNSTARTED_AFTER: Final = timedelta(seconds=3)
+# The API waits for its own cancellations; only what nobody heard is ours.
+_UNHEARD_AFTER: Final = timedelta(seconds=8)
 # Its workflow may insist on a provider that is away; no need to start it anew with every round.
 _SEEN_FOR: Final = timedelta(minutes=1)
 # An open payment whose time was up this long ago: its workflow insists on an answer, or is gone.
 _FORGOTTEN_AFTER: Final = timedelta(minutes=2)
 _SEEN_LONG_FOR: Final = timedelta(minutes=10)
+# A dispute is looked at every day; after this long its workflow must have been lost.
+_UNSEEN_FOR: Final = timedelta(days=2)
 _AWAY: Final = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 )
@@ -43,14 +47,20 @@ class Sweeps:
         self._temporal = temporal
         # Whom we have looked after, and until when that is enough.
         self._seen: dict[str, datetime] = {}
+        self._wishes: dict[str, datetime] = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         rounds = [
             asyncio.create_task(self._again(sweep))
             for sweep in (
-                *(self.start_orders, self.start_refunds, self.start_reviews),
-                *(self.drain_inbox, self.wake_couriers),
+                self.start_orders,
+                self.pass_on_wishes,
+                self.start_refunds,
+                self.start_reviews,
+                self.start_disputes,
+                self.drain_inbox,
+                self.wake_couriers,
             )
         ]
         try:
@@ -74,11 +84,22 @@ class Sweeps:
         self._seen = {key: until for key, until in self._seen.items() if until > now}
         late = now - self._world.scaled(_FORGOTTEN_AFTER)
         async with self._world.database.system() as tx:
-            refs = await payments.neglected(tx, now - _UNSTARTED_AFTER, late, list(self._seen), _BATCH)
+            refs = await open_payments.neglected(tx, now - _UNSTARTED_AFTER, late, list(self._seen), _BATCH)
         for ref in refs:
             async with _alone(ref.payment_id):
                 await messages.start_payment(self._temporal, ref)
                 self._seen[ref.payment_id] = now + (_SEEN_FOR if ref.expires_at > now else _SEEN_LONG_FOR)
+
+    async def pass_on_wishes(self) -> None:
+        """Tell a payment that its tenant wants it cancelled, when it could not be told at once."""
+        now = self._world.clock()
+        async with self._world.database.system() as tx:
+            refs = await open_payments.uncancelled(tx, now - _UNHEARD_AFTER, list(self._wishes), _BATCH)
+        self._wishes = {key: until for key, until in self._wishes.items() if until > now}
+        for ref in refs:
+            async with _alone(ref.payment_id):
+                await messages.wish_cancelled(self._temporal, ref)
+                self._wishes[ref.payment_id] = now + _SEEN_FOR
 
     async def start_refunds(self) -> None:
         """Give every refund on record its workflow, and tell it of an approval that was not heard."""
@@ -102,6 +123,18 @@ class Sweeps:
                 await messages.start_review(self._temporal, ref)
                 seen = ref.approval_id if ref.awaited else ref.payment_id
                 self._seen[seen] = now + _SEEN_LONG_FOR
+
+    async def start_disputes(self) -> None:
+        """Give a dispute its workflow when nobody has looked at it for long, or heard what is wanted."""
+        now, world = self._world.clock(), self._world
+        async with world.database.system() as tx:
+            refs = await disputes.neglected(
+                tx, now - _UNSTARTED_AFTER, now - world.scaled(_UNSEEN_FOR), list(self._seen), _BATCH
+            )
+        for ref in refs:
+            async with _alone(ref.dispute_id):
+                await messages.nudge_dispute(self._temporal, ref)
+                self._seen[ref.dispute_id] = now + _SEEN_FOR
 
     async def drain_inbox(self) -> None:
         """Pass on every provider event that has not taken effect."""

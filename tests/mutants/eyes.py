@@ -69,7 +69,7 @@ MUTANTS = (
                 "    guard = and_(approvals.c.id == asked.id)\n",
             ),
             Edit(
-                "storage/migrations/versions/0005_four_eyes.py",
+                "storage/migrations/versions/0006_four_eyes.py",
                 "WHEN (OLD.state <> 'PENDING' AND ",
                 "WHEN (false AND ",
             ),
@@ -81,7 +81,7 @@ MUTANTS = (
         breaks="An amount can be changed after somebody approved it: two agree, a third thing happens.",
         edits=(
             Edit(
-                "storage/migrations/versions/0005_four_eyes.py",
+                "storage/migrations/versions/0006_four_eyes.py",
                 "WHEN (({before}) IS DISTINCT FROM ({after}))",
                 "WHEN (false AND ({before}) IS DISTINCT FROM ({after}))",
             ),

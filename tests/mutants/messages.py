@@ -11,7 +11,7 @@ MUTANTS = (
         edits=(
             Edit(
                 "api/webhooks.py",
-                "    news: list[tuple[str, Observation, Payment]] = []\n",
+                "    news: list[tuple[str, Said, Payment]] = []\n",
                 """    later.add_task(_store, here, account, observations, body)
     return Received()
 

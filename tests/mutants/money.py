@@ -24,7 +24,14 @@ MUTANTS = (
         name="no-unique-key",
         breaks="The database takes an idempotency key twice: requests that race make two payments.",
         edits=(
-            Edit("storage/tables.py", '    UniqueConstraint("tenant_id", "idempotency_key"),\n', ""),
+            Edit(
+                "storage/tables.py",
+                """    _at("expires_at"),
+    UniqueConstraint("tenant_id", "idempotency_key"),
+""",
+                """    _at("expires_at"),
+""",
+            ),
             Edit(
                 "storage/migrations/versions/0001_the_house.py",
                 """        sa.UniqueConstraint(

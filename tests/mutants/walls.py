@@ -48,13 +48,42 @@ MUTANTS = (
         edits=(
             Edit(
                 "storage/entitlements.py",
-                "        payments.c.dispute_status.not_in([DisputeStatus.OPEN, DisputeStatus.LOST]),\n",
+                "        payments.c.dispute_status.not_in(DISPUTED),\n",
                 "",
             ),
         ),
         killers=(
             f"{REGRESSIONS}::test_a_right_rests_while_its_payment_is_disputed_and_when_the_dispute_is_lost",
         ),
+    ),
+    Mutant(
+        name="refunded-while-disputed",
+        breaks="A refund that waits is sent although the bank has the money by now: it goes back twice.",
+        edits=(
+            Edit(
+                "activities/refund.py",
+                "        if attempt.disputed:\n",
+                "        if attempt.disputed and False:\n",
+            ),
+        ),
+        killers=("tests/stories/test_disputes.py::test_a_refund_on_its_way_stops_at_a_dispute",),
+    ),
+    Mutant(
+        name="dispute-goes-back",
+        breaks="A late word reopens a dispute that is over: the books hold what the bank has let go.",
+        edits=(
+            Edit(
+                "domain/dispute.py",
+                "    if state is None or _RANK[to] > _RANK[state]:\n",
+                "    if state is None or to is not state:\n",
+            ),
+            Edit(
+                "domain/dispute.py",
+                "    return [state for state in D if _RANK[state] < _RANK[to]]\n",
+                "    return [state for state in D if state is not to]\n",
+            ),
+        ),
+        killers=("tests/domain/test_dispute_rules.py::test_a_dispute_only_ever_goes_on",),
     ),
     Mutant(
         name="redirects-followed",

@@ -44,7 +44,10 @@ async def test_without_temporal_orders_and_webhooks_are_taken_and_all_of_them_se
     tenant = await house.tenant(webhook_url=receiver.url)
     paid = await asyncio.gather(*(order(tenant) for _ in range(6)))
     expiring = await asyncio.gather(*(tenant.open(expiresInSeconds=120) for _ in range(3)))
+    unwanted = await tenant.open(**PRO)
     async with AWAY[away](house):
+        wish = await tenant.call("POST", f"/v1/payments/{unwanted['id']}/cancel")
+        assert (wish.status_code, wish.json()["status"]) == (202, "PROVIDER_PENDING")
         late = await asyncio.gather(*(tenant.create(**PRO) for _ in range(3)))
         assert {(answer.status_code, answer.json()["status"]) for answer in late} == {(202, "CREATED")}
         await asyncio.gather(*(tenant.pay(payment) for payment in paid))
@@ -57,7 +60,9 @@ async def test_without_temporal_orders_and_webhooks_are_taken_and_all_of_them_se
     await asyncio.gather(*(tenant.pay(payment) for payment in opened))
     await asyncio.gather(*(ends_once(tenant, payment) for payment in (*paid, *opened)))
     await asyncio.gather(*(tenant.eventually(payment, "EXPIRED") for payment in expiring))
-    await told_everything(tenant, receiver, succeeded=len(paid) + len(opened), expired=len(expiring))
+    await tenant.eventually(unwanted, "CANCELLED")
+    ends = {"succeeded": len(paid) + len(opened), "expired": len(expiring), "cancelled": 1}
+    await told_everything(tenant, receiver, **ends)
 
 
 async def answered(house: House, payment: Json) -> list[int] | None:

@@ -312,7 +312,7 @@ def test_every_signal_that_is_sent_has_a_name_that_its_workflow_knows() -> None:
     }
     sent = signals(ast.parse(inspect.getsource(messages)))
     assert sent == {
-        *(("PaymentWorkflow", "provider_reported"), ("PaymentWorkflow", "nudge")),
+        *(("PaymentWorkflow", signal) for signal in ("provider_reported", "nudge", "cancel_wished")),
         *(("LateWorkflow", "provider_reported"), ("LateWorkflow", "refund_reported")),
         *(("RefundWorkflow", "decided"), ("ReviewWorkflow", "decided"), ("CourierWorkflow", "wake")),
     }

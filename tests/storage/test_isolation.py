@@ -57,6 +57,7 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await tenant.eventually(payment, "SUCCEEDED")
             await tenant.ended(payment)
             await money_back(tenant)
+            await tenant.disputed(payment)
         yield Neighbours(house, us, them)
 
 

@@ -11,13 +11,7 @@ from tests.stories.visitor import Visitor
 
 @pytest.fixture(scope="module")
 async def visitor(house: House) -> Visitor:
-    tenant = await house.tenant()
-    (owner,) = (await tenant.call("GET", "/v1/tenants/me/credentials")).json()["data"]
-    payment = await tenant.open()
-    await tenant.pay(payment)
-    await tenant.eventually(payment, "SUCCEEDED")
-    await tenant.ended(payment)
-    return Visitor(tenant, owner["id"], payment["id"])
+    return await Visitor.arriving(await house.tenant())
 
 
 @pytest.fixture

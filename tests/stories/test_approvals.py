@@ -257,8 +257,7 @@ async def test_what_the_payers_bank_has_taken_back_meanwhile_is_not_given_back_a
 ) -> None:
     tenant, approver = await careful(house)
     asked, approval = await waiting(tenant)
-    async with house.database(role="postgres") as db:
-        await db.execute("UPDATE payments SET dispute_status = 'OPEN' WHERE id = $1", asked["paymentId"])
+    await tenant.disputed({"id": asked["paymentId"]})
     refused(await decide(approver, approval, "approve"), 409, "payment_disputed")
     assert await approval_of(tenant, approval["id"]) == approval
     assert (await decide(approver, approval, "reject")).json()["status"] == "REJECTED"

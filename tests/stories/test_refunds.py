@@ -7,18 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.house import House, Json, Receiver, Tenant, eventually, refused, sandbox_keys
+from tests.house import CARD, House, Json, Receiver, Tenant, eventually, refused, sandbox_keys
 
 SLOW = "4000000000007726"
 BOUNCING = "4000000000005126"
 
 
-async def paid(tenant: Tenant, card: str = "4242424242424242", **order: Any) -> Json:
-    payment = await tenant.open(entitlements=[{"feature": "pro"}], **order)
-    await tenant.pay(payment, card=card)
-    found = await tenant.eventually(payment, "SUCCEEDED")
-    await tenant.ended(payment)
-    return found
+async def paid(tenant: Tenant, card: str = CARD, **order: Any) -> Json:
+    return await tenant.paid(card, entitlements=[{"feature": "pro"}], **order)
 
 
 async def ask(tenant: Tenant, payment: Json, key: str | None = None, **body: Any) -> httpx.Response:

@@ -1,7 +1,7 @@
 """Somebody who sends what nobody should, and the doors that read what is sent."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -33,12 +33,13 @@ DOORS = {
     "payment": Door("POST", "/v1/payments", ORDER),
     "refund": Door("POST", "/v1/payments/{payment_id}/refunds", {"amount": 1000}),
     "review": Door("POST", "/v1/payments/{payment_id}/review", {"decision": "accept"}),
+    "evidence": Door("POST", "/v1/disputes/{dispute_id}/evidence", {"statement": "It was delivered."}),
 }
 # All that a tenant can own.
 TABLES = (
     *("tenants", "credentials", "provider_accounts", "webhook_endpoints", "payments", "payment_events"),
     *("events", "entitlements", "ledger_entries", "audit_records", "inbox", "checkouts", "refunds"),
-    "approvals",
+    *("disputes", "approvals"),
 )
 
 
@@ -49,9 +50,23 @@ class Visitor:
     tenant: Tenant
     credential: str
     payment: str
+    dispute: str
+
+    @classmethod
+    async def arriving(cls, tenant: Tenant) -> Self:
+        """With one of everything that a door may need."""
+        (owner,) = (await tenant.call("GET", "/v1/tenants/me/credentials")).json()["data"]
+        payment, disputed = [await tenant.paid() for _ in range(2)]
+        dispute = await tenant.disputed(disputed)
+        return cls(tenant, owner["id"], payment["id"], dispute["id"])
 
     async def send(self, door: Door, body: Any, **headers: str) -> httpx.Response:
-        path = door.path.format(credential_id=self.credential, provider="sandbox", payment_id=self.payment)
+        path = door.path.format(
+            credential_id=self.credential,
+            provider="sandbox",
+            payment_id=self.payment,
+            dispute_id=self.dispute,
+        )
         passes = self.tenant.house.admin | {"Idempotency-Key": "key", "Content-Type": "application/json"}
         return await self.tenant.call(door.method, path, content=body, headers=passes | headers)
 

@@ -5,8 +5,8 @@ from alembic import op
 
 from storage.isolation import isolate
 
-revision = "0005"
-down_revision = "0003"
+revision = "0006"
+down_revision = "0005"
 
 _MOMENT = sa.DateTime(timezone=True)
 
