@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -125,8 +125,8 @@ def rebuild() -> None:
 
     made = _tell(lambda here, temporal: operation.rebuild(here, temporal, console.print))
     console.print(
-        f"{made.payments} payments, {made.refunds} refunds, {made.disputes} disputes and {made.couriers}"
-        " couriers have theirs."
+        f"{made.payments} payments, {made.refunds} refunds, {made.reviews} reviews, {made.disputes} disputes"
+        f" and {made.couriers} couriers have theirs."
     )
     for subject in made.ended:
         console.print(f"  [yellow]![/] {subject}: its workflow has ended, though its row is open")
@@ -173,33 +173,34 @@ def retry_inbox(
 
 @payments_app.command("accept")
 def accept_payment(payment_id: str) -> None:
-    """Take the money of a payment under review, though it is not what was ordered; grants its rights."""
-    _decide(payment_id, "accept")
+    """Ask an approver to take the money of a payment under review, though it is not what was ordered."""
+    _ask_review(payment_id, "accept")
 
 
 @payments_app.command("refund")
 def refund_payment(payment_id: str) -> None:
-    """Give the money of a payment under review back, all of it."""
-    _decide(payment_id, "refund")
+    """Ask an approver to give the money of a payment under review back, all of it."""
+    _ask_review(payment_id, "refund")
 
 
-def _decide(payment_id: str, choice: str) -> None:
+def _ask_review(payment_id: str, choice: str) -> None:
     import operation
+    from domain.approval import LIFE
     from domain.errors import IllegalTransition, NotFound
     from domain.verdicts import Choice
 
+    wanted, patience = Choice(choice), max(LIFE / _time_scale(), timedelta(seconds=1))
     try:
-        payment = _tell(lambda here, temporal: operation.decide(here, temporal, payment_id, Choice(choice)))
+        approval = _ask(lambda here: operation.ask_review(here, payment_id, wanted, patience))
     except NotFound:
         _refuse(f"There is no payment {payment_id}.")
     except IllegalTransition as refusal:
         typer.secho(refusal.detail, err=True, fg="red")
         _leave(1)
-    except TimeoutError:
-        _refuse("The decision is on its way, but no worker has taken it yet; is one running?")
-    console.print(f"{payment_id} is [bold cyan]{payment.status}[/], refund {payment.refund_status}")
-    wanted = {"accept": "SUCCEEDED", "refund": "FAILED"}[choice]
-    _leave(0 if payment.status == wanted else 1)
+    console.print(f"[bold]{approval.id}[/] waits for an approver of {approval.tenant_id}, who decides with")
+    console.print(f"  POST /v1/approvals/{approval.id}/approve  (or /reject)")
+    console.print(f"until {approval.expires_at:%Y-%m-%d %H:%M} UTC. After that, ask again.")
+    _leave(0)
 
 
 @payments_app.command("show")

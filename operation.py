@@ -1,4 +1,4 @@
-"""What operators do to a platform from the command line: start what was lost, hear again, decide.
+"""What operators do to a platform from the command line: start what was lost, hear again, ask for decisions.
 
 They write no money themselves: they start and signal workflows, and put events back in line.
 """
@@ -6,24 +6,23 @@ They write no money themselves: they start and signal workflows, and put events 
 import asyncio
 import getpass
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from domain.errors import IllegalTransition, NotFound
-from domain.payment import Payment, PaymentStatus
-from domain.values import Value, new_id
-from domain.verdicts import Choice, Ruling
+from domain.approval import Approval
+from domain.errors import NotFound
+from domain.values import Value
+from domain.verdicts import Choice
 from inspection import Platform
-from storage import attention, disputes, events, inbox, open_payments, payments, refunds
+from storage import approvals, attention, disputes, events, inbox, open_payments, payments, refunds
 from storage.attention import Matter
 from workflows import messages
 
 _AT_ONCE: Final = 16
 _PAGE: Final = 500
-_PATIENCE_SECONDS: Final = 15
 
 
 class Rebuilt(Value):
@@ -31,6 +30,7 @@ class Rebuilt(Value):
 
     payments: int
     refunds: int
+    reviews: int
     disputes: int
     couriers: int
     ended: tuple[str, ...] = ()
@@ -57,14 +57,17 @@ async def rebuild(here: Platform, temporal: Client, say: Callable[[str], None]) 
         say(f"{count} payments")
     async with here.database.system() as tx:
         waiting = await refunds.unsettled(tx, datetime.now(UTC), [], 100_000)
+        reviews = await approvals.open_reviews(tx, datetime.now(UTC), [], 100_000)
         fought = await disputes.neglected(tx, datetime.now(UTC), datetime.now(UTC), [], 100_000)
         posts = await events.overdue(tx, datetime.now(UTC), 100_000)
     await _some_at_a_time([begin(ref.refund_id, messages.start_refund(temporal, ref)) for ref in waiting])
+    await _some_at_a_time([begin(ref.approval_id, messages.start_review(temporal, ref)) for ref in reviews])
     await _some_at_a_time([begin(ref.dispute_id, messages.nudge_dispute(temporal, ref)) for ref in fought])
     await _some_at_a_time([messages.wake(temporal, tenant, [endpoint]) for tenant, endpoint in posts])
     return Rebuilt(
         payments=count,
         refunds=len(waiting),
+        reviews=len(reviews),
         disputes=len(fought),
         couriers=len(posts),
         ended=tuple(ended),
@@ -115,31 +118,19 @@ async def retry(here: Platform, letter_ids: Sequence[str], *, all_dead: bool) ->
     return done
 
 
-async def decide(here: Platform, temporal: Client, payment_id: str, choice: Choice) -> Payment:
-    """Have money under review accepted, or given back; the payment once that is on record.
+async def ask_review(here: Platform, payment_id: str, choice: Choice, patience: timedelta) -> Approval:
+    """Ask the tenant's approvers to have money under review accepted, or given back, within ``patience``.
 
-    Raises ``NotFound`` for an unknown payment, ``IllegalTransition`` for one that is not under review, and
-    ``TimeoutError`` when no worker took the decision in time.
+    The worker's sweep has it waited for. Raises ``NotFound`` for an unknown payment, and
+    ``IllegalTransition`` for one that is not under review, or is being decided about already.
     """
-    payment = await _payment(here, payment_id)
-    if payment.status is not PaymentStatus.REVIEW:
-        raise IllegalTransition(f"{payment_id} is {payment.status}, not under review: nothing was decided.")
-    now = datetime.now(UTC)
-    ruling = Ruling(
-        ref=payment.ref, choice=choice, id=new_id("rul", now), by=f"operator:{getpass.getuser()}", at=now
-    )
-    await messages.rule(temporal, ruling)
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while payment.status is PaymentStatus.REVIEW:
-            await asyncio.sleep(0.2)
-            payment = await _payment(here, payment_id)
-    return payment
-
-
-async def _payment(here: Platform, payment_id: str) -> Payment:
     async with here.database.system() as tx:
         tenant_id = await payments.owner(tx, payment_id)
     if tenant_id is None:
         raise NotFound
+    now = datetime.now(UTC)
+    asker = approvals.Asker(
+        by=f"operator:{getpass.getuser()}", credential_id=None, reason=None, until=now + patience
+    )
     async with here.database.tenant(tenant_id) as tx:
-        return await payments.get(tx, payment_id)
+        return await approvals.ask_review(tx, payment_id, choice, asker, now)

@@ -22,6 +22,7 @@ from temporalio.worker import (
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.approval import ApprovalActivities
 from activities.courier import CourierActivities
 from activities.dispute import DisputeActivities
 from activities.payment import PaymentActivities
@@ -36,6 +37,7 @@ from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
 from workflows.policies import COURIER_QUEUE, QUEUE
 from workflows.refund import RefundWorkflow
+from workflows.review import ReviewWorkflow
 from workflows.sweeps import Sweeps
 
 log = structlog.get_logger(__name__)
@@ -97,12 +99,13 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
     """Two workers: one for money, one for tenants' endpoints, which may be slow."""
     payment, refund, dispute = PaymentActivities(world), RefundActivities(world), DisputeActivities(world)
     courier = CourierActivities(world)
+    approval = ApprovalActivities(world)
     patches = not_yet if hold_patches else None
     return [
         Worker(
             temporal,
             task_queue=QUEUE,
-            workflows=[PaymentWorkflow, LateWorkflow, RefundWorkflow, DisputeWorkflow],
+            workflows=[PaymentWorkflow, LateWorkflow, RefundWorkflow, ReviewWorkflow, DisputeWorkflow],
             activities=[
                 payment.open_checkout,
                 payment.close_checkout,
@@ -111,6 +114,8 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
                 payment.rule,
                 refund.carry_out,
                 refund.hear,
+                approval.look,
+                approval.expire,
                 dispute.look_at_dispute,
                 dispute.ask_about_dispute,
                 dispute.remind_of_evidence,

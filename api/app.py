@@ -8,6 +8,7 @@ from fastapi_offline import FastAPIOffline
 
 from api import (
     accounts,
+    approvals,
     credentials,
     disputes,
     docs,
@@ -52,6 +53,7 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         accounts,
         payments,
         refunds,
+        approvals,
         disputes,
         ledger,
         entitlements,

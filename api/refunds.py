@@ -8,6 +8,7 @@ import structlog
 from fastapi import APIRouter, BackgroundTasks, Query
 from pydantic import Field
 
+from api.approvals import asker
 from api.deps import About, AnyCaller, House, IdempotencyKey, TheHouse, Trader, actor
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.errors import IllegalTransition, PaymentDisputed, RefundExceedsCaptured
@@ -16,7 +17,7 @@ from domain.money import Money
 from domain.payment import DISPUTED, Payment, PaymentStatus
 from domain.refund import Origin, Refund, RefundState
 from domain.text import FreeText
-from storage import audit, events, payments, refunds
+from storage import approvals, audit, events, payments, refunds, tenants
 
 router = APIRouter(prefix="/v1", tags=["refunds"], route_class=StrictRoute)
 log = structlog.get_logger(__name__)
@@ -40,6 +41,8 @@ class RefundAnswer(Answer):
     currency: str
     status: RefundState
     reason: str | None
+    approval_id: str | None
+    """The approval it needs, or needed, to go out."""
     failure_code: str | None
     failure_message: str | None
     created_at: Instant
@@ -69,7 +72,10 @@ async def create_refund(
     about: About,
     later: BackgroundTasks,
 ) -> RefundAnswer:
-    """Give money back, all that is left unless an amount is named. The provider may take its time."""
+    """Give money back, all that is left unless an amount is named. The provider may take its time.
+
+    More than the tenant's `refundApprovalThreshold` waits for an approver first: `PENDING_APPROVAL`.
+    """
     now, digest = here.world.clock(), body.digest(payment_id)
     async with here.world.database.tenant(who.tenant_id) as tx:
         payment = await payments.get(tx, payment_id, lock=True)
@@ -77,9 +83,11 @@ async def create_refund(
         if known is not None:
             about.headers["Idempotent-Replayed"] = "true"
             return RefundAnswer.of(known)
+        money = _money(payment, body.amount)
         wish = refunds.Wish(
             name=f"key:{key}",
-            money=_money(payment, body.amount),
+            money=money,
+            needs_approval=(await tenants.get(tx, who.tenant_id)).settings.needs_approval(money),
             origin=Origin.TENANT,
             reason=body.reason,
             by=actor(who),
@@ -88,6 +96,8 @@ async def create_refund(
             correlation_id=about.request_id,
         )
         refund = await refunds.request(tx, payment, wish, now)
+        if wish.needs_approval:
+            await approvals.ask(tx, refund, asker(here, who, body.reason, about), now)
         await audit.record(tx, refunds.deed(refund, wish.by, "refund.requested", now))
         told = [refund_announcement(refund, "refund.requested")]
         endpoints = await events.announce(tx, who.tenant_id, told, now)

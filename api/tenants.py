@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.alias_generators import to_camel
 
 from activities.outbound import screen
@@ -14,6 +14,7 @@ from api import secrets
 from api.deps import About, AnyCaller, Exchange, House, Owner, PlatformOperator, TheHouse, actor
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.errors import Unauthorized, ValidationFailed
+from domain.money import CURRENCIES, LARGEST
 from domain.signatures import new_secret
 from domain.tenant import Credential, LatePolicy, ProviderAccount, Role, Tenant, TenantSettings
 from domain.text import Email, FreeText, Url
@@ -24,7 +25,12 @@ from storage import accounts, audit, events, tenants
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"], route_class=StrictRoute)
 
 _APP_NAME: Final = 40
-_NOT_NULL: Final = {"checkout_expires_in_seconds", "provider_order", "late_payment"}
+_NOT_NULL: Final = {
+    "checkout_expires_in_seconds",
+    "provider_order",
+    "late_payment",
+    "refund_approval_threshold",
+}
 
 
 class NewTenant(Model):
@@ -85,6 +91,7 @@ class SettingsAnswer(Answer):
     default_provider: str | None
     provider_order: tuple[str, ...]
     late_payment: LatePolicy
+    refund_approval_threshold: dict[str, int]
 
 
 @router.post("/register", status_code=201)
@@ -171,6 +178,15 @@ async def me(who: AnyCaller, here: TheHouse) -> TenantAnswer:
         return TenantAnswer.of(await tenants.get(tx, who.tenant_id))
 
 
+def _is_currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError("these are not all currencies we know")
+    return code
+
+
+Currency = Annotated[str, AfterValidator(_is_currency)]
+
+
 class NewSettings(Model):
     checkout_expires_in_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
     default_provider: Annotated[str, Field(max_length=32)] | None = None
@@ -178,6 +194,8 @@ class NewSettings(Model):
         Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=10)] | None
     ) = None
     late_payment: LatePolicy | None = None
+    refund_approval_threshold: dict[Currency, Annotated[int, Field(ge=0, le=LARGEST)]] | None = None
+    """By currency, all of them: a refund of more needs an approver. What is not named needs none."""
 
 
 @router.patch("/me/settings")

@@ -61,6 +61,10 @@ class Forbidden(Refusal):
     status, code, title = 403, "forbidden", "Your role does not allow this"
 
 
+class FourEyes(Refusal):
+    status, code, title = 403, "four_eyes", "Somebody else must decide about what you asked for"
+
+
 class TenantSuspended(Refusal):
     status, code, title = 403, "tenant_suspended", "This tenant is suspended"
 

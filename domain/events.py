@@ -36,6 +36,11 @@ EVENT_OF_REFUND: Final[Mapping[RefundState, str]] = {
     RefundState.SUCCEEDED: "refund.succeeded",
     RefundState.FAILED: "refund.failed",
 }
+EVENT_OF_DECISION: Final[Mapping[RefundState, str]] = {
+    RefundState.PENDING: "refund.approved",
+    RefundState.REJECTED: "refund.rejected",
+}
+"""When a second person decided where a refund goes."""
 
 EVENT_OF_DISPUTE: Final[Mapping[DisputeState, str]] = {
     DisputeState.INQUIRY: "dispute.inquiry_opened",
@@ -109,6 +114,8 @@ def refund_announcement(refund: Refund, type_: str) -> Announcement:
         "status": refund.state.value,
         "reason": refund.reason,
     }
+    if refund.approval_id:
+        data["approvalId"] = refund.approval_id
     if refund.failure_code:
         data |= {"failureCode": refund.failure_code, "failureMessage": refund.failure_message}
     return Announcement(type=type_, payment_id=refund.payment_id, data=data)

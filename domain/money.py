@@ -32,6 +32,7 @@ CURRENCIES = frozenset(_EXPONENTS)
 # What one payment may be, in minor units, both ends included.
 _RANGES = {"HUF": (100, 1_000_000_000), "EUR": (50, 100_000_000), "USD": (50, 100_000_000)}
 _USUAL_RANGE = (1, 100_000_000)
+LARGEST = max(most for _, most in (*_RANGES.values(), _USUAL_RANGE))
 
 
 class Money(BaseModel):

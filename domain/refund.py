@@ -13,27 +13,39 @@ from domain.values import Message, Value
 
 
 class RefundState(StrEnum):
+    PENDING_APPROVAL = "PENDING_APPROVAL"
+    """Reserved, and waiting for a second person. The provider knows nothing of it."""
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     UNKNOWN = "UNKNOWN"
     """The provider was asked and nobody can yet say what happened; the amount stays reserved."""
+    REJECTED = "REJECTED"
+    """The second person said no, or nothing in time. It never went to the provider."""
 
 
 R = RefundState
 TRANSITIONS: Final[Mapping[R, frozenset[R]]] = {
+    R.PENDING_APPROVAL: frozenset({R.PENDING, R.REJECTED}),
     R.PENDING: frozenset({R.SUCCEEDED, R.FAILED, R.UNKNOWN}),
     R.UNKNOWN: frozenset({R.PENDING, R.SUCCEEDED, R.FAILED}),
     # A payer's bank may send a refund back: weeks later, as "failed" after "succeeded".
     R.SUCCEEDED: frozenset({R.FAILED}),
     R.FAILED: frozenset(),
+    R.REJECTED: frozenset(),
 }
+# The provider is asked for it, until it has said what became of it.
 UNSETTLED: Final = frozenset({R.PENDING, R.UNKNOWN})
+# The amount is not reserved any more.
+RELEASED: Final = frozenset({R.FAILED, R.REJECTED})
 
 
-def sources(to: RefundState) -> list[RefundState]:
-    """The states a refund may be in just before ``to``."""
-    return [state for state in R if to in TRANSITIONS[state]]
+def sources(to: RefundState, *, by_decision: bool = False) -> list[RefundState]:
+    """The states a refund may be in just before ``to``; PENDING_APPROVAL only when a person decides.
+
+    Whatever a provider says, it does not stand in for the second person.
+    """
+    return [state for state in R if to in TRANSITIONS[state] and (state is R.PENDING_APPROVAL) == by_decision]
 
 
 class Origin(StrEnum):
@@ -58,6 +70,8 @@ class Refund(Value):
     state: RefundState
     origin: Origin
     reason: str | None = None
+    approval_id: str | None = None
+    """The approval it needed; None for one that needed none."""
     checkout_reference: str
     """Where the money was captured."""
     correlation_id: str | None = None
@@ -74,6 +88,8 @@ class Refund(Value):
             payment_id=self.payment_id,
             money=self.money,
             provider=self.provider,
+            approval_id=self.approval_id,
+            awaits_approval=self.state is R.PENDING_APPROVAL,
         )
 
 
@@ -85,6 +101,8 @@ class RefundRef(Message):
     payment_id: str
     money: Money
     provider: str
+    approval_id: str | None = None
+    awaits_approval: bool = False
 
 
 class RefundWord(StrEnum):

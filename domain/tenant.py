@@ -3,6 +3,9 @@
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import Field
+
+from domain.money import Money
 from domain.values import Value
 
 
@@ -40,6 +43,12 @@ class TenantSettings(Value):
     provider_order: tuple[str, ...] = ()
     """Providers to be tried one after the other, for payments that name none."""
     late_payment: LatePolicy = LatePolicy.REFUND
+    refund_approval_threshold: dict[str, int] = Field(default_factory=dict)
+    """By currency, in minor units: a refund of more than that needs a second person."""
+
+    def needs_approval(self, refund: Money) -> bool:
+        threshold = self.refund_approval_threshold.get(refund.currency)
+        return threshold is not None and refund.amount_minor > threshold
 
 
 class Tenant(Value):

@@ -11,6 +11,8 @@ from domain.values import Value
 
 # Nobody knows what became of it, for so long: then a person should look.
 UNKNOWN_FOR: Final = timedelta(hours=24)
+# What nobody decides about within a day will have expired.
+LAST_DAY: Final = timedelta(days=1)
 
 
 class Matter(Value):
@@ -33,13 +35,19 @@ _QUESTIONS: Final[Mapping[str, str]] = {
         WHERE status = 'UNKNOWN' AND updated_at < :unknown_before
     """,
     "refund unknown": """
-        SELECT id AS subject, tenant_id, updated_at AS since, 'nobody has said for a day' AS why FROM refunds
-        WHERE state IN ('PENDING', 'UNKNOWN') AND created_at < :unknown_before
+        SELECT r.id AS subject, r.tenant_id, r.updated_at AS since, 'nobody has said for a day' AS why
+        FROM refunds r LEFT JOIN approvals a ON a.id = r.approval_id
+        WHERE r.state IN ('PENDING', 'UNKNOWN') AND coalesce(a.decided_at, r.created_at) < :unknown_before
     """,
     "refund failed, money still here": """
         SELECT r.id AS subject, r.tenant_id, r.updated_at AS since, coalesce(r.failure_code, '') AS why
         FROM refunds r JOIN payments p ON p.id = r.payment_id
         WHERE r.state = 'FAILED' AND p.status <> 'SUCCEEDED' AND p.captured_minor > p.refund_reserved
+    """,
+    "approval in its last day": """
+        SELECT id AS subject, tenant_id, created_at AS since,
+            kind || ' of ' || payment_id || ' expires ' || to_char(expires_at, 'YYYY-MM-DD HH24:MI') AS why
+        FROM approvals WHERE state = 'PENDING' AND expires_at < :tomorrow
     """,
     "dispute waits for evidence": """
         SELECT id AS subject, tenant_id, created_at AS since,
@@ -57,7 +65,8 @@ async def matters(tx: AsyncConnection, now: datetime, unknown_for: timedelta = U
     """Everything that waits for a person, the oldest first; needs a system transaction."""
     found = []
     for kind, question in _QUESTIONS.items():
-        bound = {"unknown_before": now - unknown_for} if ":unknown_before" in question else {}
+        moments = {"unknown_before": now - unknown_for, "tomorrow": now + LAST_DAY}
+        bound = {name: moment for name, moment in moments.items() if f":{name}" in question}
         rows = await tx.execute(text(f"{question} ORDER BY since LIMIT 1000"), bound)
         found += [Matter(kind=kind, **row) for row in rows.mappings()]
     return sorted(found, key=lambda matter: matter.since)

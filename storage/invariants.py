@@ -69,13 +69,36 @@ QUESTIONS: Final[Mapping[str, str]] = {
     "I2 refunds stay within what was captured, one payable checkout a payment": """
         SELECT p.id AS subject, 'reserved ' || p.refund_reserved || ' and gave back ' || p.amount_refunded
             || ', refunds say ' || coalesce(sum(r.amount_minor), 0) AS problem
-        FROM payments p LEFT JOIN refunds r ON r.payment_id = p.id AND r.state <> 'FAILED'
+        FROM payments p LEFT JOIN refunds r ON r.payment_id = p.id
+            AND r.state NOT IN ('FAILED', 'REJECTED')
         GROUP BY p.id HAVING p.refund_reserved <> coalesce(sum(r.amount_minor), 0) OR p.amount_refunded
             <> coalesce(sum(r.amount_minor) FILTER (WHERE r.state = 'SUCCEEDED'), 0)
         UNION ALL
         SELECT p.id, p.status || ', but a checkout is ' || c.state FROM payments p
         JOIN checkouts c ON c.payment_id = p.id AND c.state IN ('CALLING', 'OPEN')
         WHERE p.status IN ('SUCCEEDED', 'FAILED', 'EXPIRED', 'CANCELLED')
+    """,
+    "I2 what needs a second person goes back as approved, or not at all": """
+        SELECT r.id AS subject, r.state || ', its approval ' || coalesce(a.state, 'is missing') AS problem
+        FROM refunds r LEFT JOIN approvals a ON a.id = r.approval_id AND a.refund_id = r.id
+        WHERE r.approval_id IS NOT NULL AND r.state <> ALL (CASE a.state
+            WHEN 'PENDING' THEN ARRAY['PENDING_APPROVAL']
+            WHEN 'APPROVED' THEN ARRAY['PENDING', 'UNKNOWN', 'SUCCEEDED', 'FAILED']
+            WHEN 'REJECTED' THEN ARRAY['REJECTED']
+            WHEN 'EXPIRED' THEN ARRAY['REJECTED'] ELSE ARRAY[]::text[] END)
+        UNION ALL
+        SELECT a.id, 'of ' || a.amount_minor || ' ' || a.currency || ', its refund of ' || r.amount_minor
+            || ' ' || r.currency
+        FROM approvals a JOIN refunds r ON r.id = a.refund_id WHERE r.approval_id IS DISTINCT FROM a.id
+            OR (r.payment_id, r.amount_minor, r.currency) <> (a.payment_id, a.amount_minor, a.currency)
+        UNION ALL
+        SELECT p.id, p.status || ' by a decision that nobody approved' FROM payments p
+        WHERE (p.accepted_by IS NOT NULL OR p.failure_code = 'refunded_in_review') AND NOT EXISTS
+            (SELECT FROM approvals a WHERE a.payment_id = p.id AND a.kind = 'review' AND a.state = 'APPROVED'
+                AND a.choice = CASE p.status WHEN 'SUCCEEDED' THEN 'accept' ELSE 'refund' END)
+        UNION ALL
+        SELECT id, kind || ' that waits although its time is up' FROM approvals
+        WHERE state = 'PENDING' AND expires_at < :before
     """,
     "I6 the ledger sums to zero": """
         SELECT transaction_id AS subject, 'sums to ' || sum(amount_minor) || ' ' || currency AS problem

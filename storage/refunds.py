@@ -2,23 +2,35 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, case, false, or_, select, update
+from sqlalchemy import Row, and_, case, false, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import IdempotencyConflict, NotFound, RefundExceedsCaptured
-from domain.events import EVENT_OF_REFUND, refund_announcement, right_announcements
+from domain.events import EVENT_OF_DECISION, EVENT_OF_REFUND, refund_announcement, right_announcements
 from domain.money import Money
 from domain.payment import Payment, RefundStatus
-from domain.refund import UNSETTLED, Origin, Refund, RefundObservation, RefundRef, RefundState, sources
+from domain.refund import (
+    RELEASED,
+    UNSETTLED,
+    Origin,
+    Refund,
+    RefundObservation,
+    RefundRef,
+    RefundState,
+    sources,
+)
 from domain.values import Value, derived_id
 from storage import audit, calls, entitlements, events, ledger
 from storage import payments as all_payments
 from storage.calls import Call
 from storage.payments import Cause
 from storage.tables import payments, refunds
+
+NOBODY: Final = "paysaga:expiry"
+"""Who ends what no person decided about in time, for the audit trail."""
 
 
 class Wish(Value):
@@ -31,6 +43,8 @@ class Wish(Value):
     by: str
     idempotency_key: str | None = None
     digest: str | None = None
+    needs_approval: bool = False
+    """It is reserved and goes nowhere; ``approvals.ask`` must follow in the same transaction."""
     correlation_id: str | None = None
 
 
@@ -56,11 +70,12 @@ async def request(tx: AsyncConnection, payment: Payment, wish: Wish, now: dateti
     ).one_or_none()
     if reserved is None:
         raise RefundExceedsCaptured(paymentId=payment.id)
+    refund_id = derived_id("ref", named_at, payment.id, wish.name)
     row = (
         await tx.execute(
             upsert(refunds)
             .values(
-                id=derived_id("ref", named_at, payment.id, wish.name),
+                id=refund_id,
                 tenant_id=payment.order.tenant_id,
                 payment_id=payment.id,
                 account_id=reserved.account_id,
@@ -68,7 +83,8 @@ async def request(tx: AsyncConnection, payment: Payment, wish: Wish, now: dateti
                 checkout_reference=reserved.provider_reference,
                 amount_minor=amount,
                 currency=wish.money.currency,
-                state=RefundState.PENDING,
+                state=RefundState.PENDING_APPROVAL if wish.needs_approval else RefundState.PENDING,
+                approval_id=derived_id("apr", now, refund_id) if wish.needs_approval else None,
                 origin=wish.origin,
                 reason=wish.reason,
                 requested_by=wish.by,
@@ -173,6 +189,32 @@ async def move(
     return await events.announce(tx, told.tenant_id, told_of, now) if told_of else []
 
 
+async def decided(tx: AsyncConnection, refund_id: str, to: RefundState, cause: Cause) -> list[str]:
+    """Let a refund that waited for approval go out, or end it; names the endpoints to wake.
+
+    Needs the payment's lock. Call it last.
+    """
+    expired = cause.actor == NOBODY
+    moved = (
+        await tx.execute(
+            update(refunds)
+            .where(refunds.c.id == refund_id, refunds.c.state.in_(sources(to, by_decision=True)))
+            .values(
+                state=to,
+                failure_code="approval_expired" if expired else None,
+                failure_message="Nobody approved it in time." if expired else None,
+                updated_at=cause.at,
+            )
+            .returning(refunds)
+        )
+    ).one()
+    refund = _refund(moved)
+    payment = await _summed(tx, refund, RefundState.PENDING_APPROVAL)
+    await all_payments.note(tx, payment, cause)
+    told = refund_announcement(refund, EVENT_OF_DECISION[to])
+    return await events.announce(tx, refund.tenant_id, [told], cause.at)
+
+
 def deed(refund: Refund, actor: str, action: str, at: datetime) -> audit.Deed:
     """How the audit trail tells of a refund."""
     return audit.Deed(
@@ -191,7 +233,7 @@ async def _summed(tx: AsyncConnection, refund: Refund, before: RefundState) -> P
     """The payment, its sums in step with a refund that has just moved."""
     amount = refund.money.amount_minor
     back = amount * ((refund.state is RefundState.SUCCEEDED) - (before is RefundState.SUCCEEDED))
-    released = amount if refund.state is RefundState.FAILED else 0
+    released = amount if refund.state in RELEASED else 0
     refunded = payments.c.amount_refunded + back
     reserved = payments.c.refund_reserved - released
     await tx.execute(
@@ -224,17 +266,25 @@ async def named(tx: AsyncConnection, said: RefundObservation) -> Refund | None:
 async def unsettled(
     tx: AsyncConnection, before: datetime, known: Sequence[str], limit: int
 ) -> list[RefundRef]:
-    """Refunds that wait for their provider, those ``known`` to be looked after left out.
+    """Refunds that wait for their provider, or for a person: those then go by their approval's name.
 
-    Needs a system transaction.
+    Those ``known`` to be looked after are left out. Needs a system transaction.
     """
+    awaited = and_(
+        refunds.c.state == RefundState.PENDING_APPROVAL,
+        refunds.c.approval_id.not_in(known),
+    )
     rows = await tx.execute(
         select(refunds)
-        .where(refunds.c.state.in_(UNSETTLED), refunds.c.created_at < before, refunds.c.id.not_in(known))
+        .where(
+            or_(and_(refunds.c.state.in_(UNSETTLED), refunds.c.id.not_in(known)), awaited),
+            refunds.c.created_at < before,
+        )
         .order_by(refunds.c.created_at)
         .limit(limit)
     )
-    return [_refund(row).ref for row in rows]
+    # A workflow that has asked the provider knows that it may.
+    return [_refund(row).ref.model_copy(update={"approval_id": None} if row.attempts else {}) for row in rows]
 
 
 def _refund(row: Row[Any]) -> Refund:

@@ -24,6 +24,10 @@ _CHAPTERS: Final = {
         SELECT valid_from AS at, feature, quantity, valid_to FROM entitlements
         WHERE payment_id = :payment ORDER BY id
     """,
+    "Approvals": """
+        SELECT created_at AS at, id, kind, state, amount_minor, currency, requested_by, decided_by, expires_at
+        FROM approvals WHERE payment_id = :payment ORDER BY created_at, id
+    """,
     "Webhooks to the tenant": """
         SELECT e.at, e.sequence, e.type, d.state, d.attempts, d.last_status, d.last_error FROM events e
         LEFT JOIN deliveries d ON d.event_id = e.id WHERE e.payment_id = :payment ORDER BY e.sequence

@@ -6,14 +6,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from activities.world import World
+from domain.approval import Approval
 from domain.events import payment_announcement
 from domain.money import Money
 from domain.payment import Payment, PaymentOrder
+from domain.refund import Origin, Refund
 from domain.values import new_id
 from installation import open_world
 from settings import Settings
-from storage import accounts, payments
-from tests.house import House, Tenant
+from storage import accounts, approvals, payments, refunds
+from tests.house import House, Json, Tenant
 
 # Our own sweep starts nothing that comes from the future: what is dated so is left to the test.
 AHEAD = timedelta(minutes=5)
@@ -61,3 +63,22 @@ async def place(world: World, tenant: Tenant, life: timedelta) -> Payment:
         cause = payments.Cause(id="order", type="payment.created", actor="test", at=now)
         await payments.record_change(tx, payment, cause, [payment_announcement(payment)])
     return payment
+
+
+async def reserve(world: World, tenant: Tenant, paid: Json, life: timedelta) -> tuple[Refund, Approval]:
+    """All of a payment on its way back, as soon as somebody approves. No worker of the house waits for it."""
+    now = datetime.now(UTC)
+    (owner,) = await tenant.rows("SELECT id FROM credentials WHERE role = 'owner'")
+    wish = refunds.Wish(
+        name="all of it",
+        money=Money(amount_minor=paid["amount"], currency=paid["currency"]),
+        origin=Origin.TENANT,
+        reason=None,
+        by="test",
+        needs_approval=True,
+    )
+    asker = approvals.Asker(by="test", credential_id=owner["id"], reason=None, until=now + life)
+    async with world.database.tenant(tenant.id) as tx:
+        payment = await payments.get(tx, paid["id"], lock=True)
+        refund = await refunds.request(tx, payment, wish, now + AHEAD)
+        return refund, await approvals.ask(tx, refund, asker, now + AHEAD)

@@ -1,4 +1,4 @@
-"""What is said of a payment whose own workflow has ended: by its provider, or by an operator."""
+"""What a provider says of a payment whose own workflow has ended."""
 
 from collections import deque
 
@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.evidence import Observation
     from domain.payment import PaymentRef
     from domain.refund import RefundObservation
-    from domain.verdicts import Report, Ruling
+    from domain.verdicts import Report
     from workflows import policies
 
 do = workflow.execute_activity_method
@@ -28,7 +28,7 @@ class LateWorkflow:
     @workflow.init
     def __init__(self, ref: PaymentRef) -> None:
         self._ref = ref
-        self._heard: deque[Observation | RefundObservation | Ruling] = deque()
+        self._heard: deque[Observation | RefundObservation] = deque()
 
     @workflow.run
     async def run(self, ref: PaymentRef) -> None:  # noqa: ARG002 - Temporal hands it to both
@@ -43,14 +43,7 @@ class LateWorkflow:
     def refund_reported(self, said: RefundObservation) -> None:
         self._heard.append(said)
 
-    @workflow.signal
-    def operator_decided(self, ruling: Ruling) -> None:
-        self._heard.append(ruling)
-
-    async def _take(self, heard: Observation | RefundObservation | Ruling) -> None:
-        if isinstance(heard, Ruling):
-            await do(Step.rule, heard, **self._by(f"an operator wants to {heard.choice}"))
-            return
+    async def _take(self, heard: Observation | RefundObservation) -> None:
         try:
             if isinstance(heard, RefundObservation):
                 hearing = Hearing(ref=self._ref, said=heard)

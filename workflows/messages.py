@@ -12,18 +12,19 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.courier import Round
+from domain.approval import ApprovalRef
 from domain.dispute import DisputeObservation, DisputeRef, dispute_id
 from domain.evidence import Observation
 from domain.payment import OPEN, Payment, PaymentRef, Progress
 from domain.refund import RefundObservation, RefundRef
 from domain.said import Said
-from domain.verdicts import Ruling
-from workflows import courier, dispute, late, payment, policies, refund
+from workflows import courier, dispute, late, payment, policies, refund, review
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow, attributes
 from workflows.refund import RefundWorkflow
+from workflows.review import ReviewWorkflow
 
 _QUICK: Final = timedelta(seconds=5)
 
@@ -122,13 +123,8 @@ async def report(client: Client, known: Payment, said: Said, hearing: str) -> No
         await _tell_late(client, ref, "provider_reported", said, f"{said.word} after the end")
 
 
-async def rule(client: Client, ruling: Ruling) -> None:
-    """Pass an operator's decision on. It counts for a payment under review, and for no other."""
-    await _tell_late(client, ruling.ref, "operator_decided", ruling, f"{ruling.choice} by {ruling.by}")
-
-
 async def _tell_late(
-    client: Client, ref: PaymentRef, signal: str, news: Observation | RefundObservation | Ruling, summary: str
+    client: Client, ref: PaymentRef, signal: str, news: Observation | RefundObservation, summary: str
 ) -> None:
     await client.start_workflow(
         LateWorkflow.run,
@@ -191,7 +187,7 @@ async def wish_cancelled(client: Client, ref: PaymentRef) -> None:
 
 
 async def start_refund(client: Client, ref: RefundRef) -> None:
-    """Make sure the refund's workflow exists."""
+    """Make sure the refund's workflow exists, and knows it when somebody decided that it may go out."""
     await client.start_workflow(
         RefundWorkflow.run,
         ref,
@@ -199,7 +195,24 @@ async def start_refund(client: Client, ref: RefundRef) -> None:
         task_queue=policies.QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        start_signal="decided" if ref.approval_id and not ref.awaits_approval else None,
         static_summary=f"{ref.money} of {ref.payment_id} at {ref.provider}",
+        priority=policies.fair(ref.tenant_id, 1),
+        rpc_timeout=_QUICK,
+    )
+
+
+async def start_review(client: Client, ref: ApprovalRef) -> None:
+    """Make sure the review's workflow exists, and knows it when somebody decided."""
+    await client.start_workflow(
+        ReviewWorkflow.run,
+        ref,
+        id=review.workflow_id(ref.tenant_id, ref.approval_id),
+        task_queue=policies.QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        start_signal=None if ref.awaited else "decided",
+        static_summary=f"review of {ref.payment_id}",
         priority=policies.fair(ref.tenant_id, 1),
         rpc_timeout=_QUICK,
     )

@@ -1,12 +1,14 @@
-"""One refund, from the reservation to the provider's last word."""
+"""One refund, from the reservation to the provider's last word, by way of an approver where one is needed."""
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.refund import Errand
     from activities.refund import RefundActivities as Step
+    from domain.approval import ApprovalRef, ApprovalState
     from domain.refund import RefundRef, RefundState
     from workflows import policies
+    from workflows.approval import Awaited
 
 
 def workflow_id(tenant_id: str, refund_id: str) -> str:
@@ -17,10 +19,27 @@ def workflow_id(tenant_id: str, refund_id: str) -> str:
 class RefundWorkflow:
     """Insists until the provider has said what became of it. Silence is neither success nor failure."""
 
+    def __init__(self) -> None:
+        self._approval = Awaited()
+
     @workflow.run
     async def run(self, ref: RefundRef) -> RefundState:
+        if await self._is_refused(ref):
+            return self._ended(ref, RefundState.REJECTED)
         errand = Errand(ref=ref, since=workflow.now())
         config = policies.step(policies.PATIENT, ref.tenant_id, 1, f"give {ref.money} back")
-        state = await workflow.execute_activity_method(Step.carry_out, errand, **config)
+        return self._ended(ref, await workflow.execute_activity_method(Step.carry_out, errand, **config))
+
+    @workflow.signal
+    def decided(self) -> None:
+        self._approval.tell()
+
+    async def _is_refused(self, ref: RefundRef) -> bool:
+        if ref.approval_id is None or not ref.awaits_approval:
+            return False
+        asked = ApprovalRef(tenant_id=ref.tenant_id, approval_id=ref.approval_id, payment_id=ref.payment_id)
+        return (await self._approval.answer(asked)).state is not ApprovalState.APPROVED
+
+    def _ended(self, ref: RefundRef, state: RefundState) -> RefundState:
         workflow.set_current_details(f"**{state}**: {ref.money} of {ref.payment_id} at {ref.provider}")
         return state

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.world import World, alert
-from storage import disputes, events, inbox, open_payments, payments, refunds
+from storage import approvals, disputes, events, inbox, open_payments, payments, refunds
 from workflows import messages
 
 log = structlog.get_logger(__name__)
@@ -57,6 +57,7 @@ class Sweeps:
                 self.start_orders,
                 self.pass_on_wishes,
                 self.start_refunds,
+                self.start_reviews,
                 self.start_disputes,
                 self.drain_inbox,
                 self.wake_couriers,
@@ -101,14 +102,27 @@ class Sweeps:
                 self._wishes[ref.payment_id] = now + _SEEN_FOR
 
     async def start_refunds(self) -> None:
-        """Give every refund on record its workflow."""
+        """Give every refund on record its workflow, and tell it of an approval that was not heard."""
         now = self._world.clock()
         async with self._world.database.system() as tx:
             refs = await refunds.unsettled(tx, now - _UNSTARTED_AFTER, list(self._seen), _BATCH)
         for ref in refs:
             async with _alone(ref.refund_id):
                 await messages.start_refund(self._temporal, ref)
-                self._seen[ref.refund_id] = now + _SEEN_LONG_FOR
+                # Once it is approved, it needs looking after anew.
+                seen = ref.approval_id if ref.awaits_approval else None
+                self._seen[seen or ref.refund_id] = now + _SEEN_LONG_FOR
+
+    async def start_reviews(self) -> None:
+        """The same for what somebody would do with money under review."""
+        now = self._world.clock()
+        async with self._world.database.system() as tx:
+            refs = await approvals.open_reviews(tx, now - _UNSTARTED_AFTER, list(self._seen), _BATCH)
+        for ref in refs:
+            async with _alone(ref.approval_id):
+                await messages.start_review(self._temporal, ref)
+                seen = ref.approval_id if ref.awaited else ref.payment_id
+                self._seen[seen] = now + _SEEN_LONG_FOR
 
     async def start_disputes(self) -> None:
         """Give a dispute its workflow when nobody has looked at it for long, or heard what is wanted."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.house import House
+from tests.house import House, Tenant
+from tests.stories.tenancy import colleague
 
 PROJECT = Path(__file__).parents[2]
 
@@ -23,6 +25,17 @@ async def paysaga(*words: str, house: House) -> tuple[int, str]:
     )
     printed, _ = await process.communicate()
     return process.returncode or 0, printed.decode()
+
+
+async def decided(tenant: Tenant, choice: str, payment_id: str) -> str:
+    """An operator asks for this, and an approver of the tenant lets it happen; who that was."""
+    code, printed = await paysaga("payments", choice, payment_id, house=tenant.house)
+    assert code == 0, printed
+    (approval,) = {*re.findall(r"apr_\w{26}", printed)}
+    approver = await colleague(tenant, "approver")
+    answer = await approver.call("POST", f"/v1/approvals/{approval}/approve")
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["decidedBy"])
 
 
 def cried_out(house: House, alert: str, about: str) -> bool:

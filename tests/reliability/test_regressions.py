@@ -34,6 +34,7 @@ from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
 from workflows.refund import RefundWorkflow
+from workflows.review import ReviewWorkflow
 
 PRO: Json = {"entitlements": [{"feature": "pro"}]}
 
@@ -307,13 +308,13 @@ async def test_what_happens_while_an_endpoint_is_disabled_is_told_when_it_is_ena
 def test_every_signal_that_is_sent_has_a_name_that_its_workflow_knows() -> None:
     known = {
         kind.__name__: {*workflow._Definition.must_from_class(kind).signals}
-        for kind in (PaymentWorkflow, LateWorkflow, RefundWorkflow, CourierWorkflow)
+        for kind in (PaymentWorkflow, LateWorkflow, RefundWorkflow, ReviewWorkflow, CourierWorkflow)
     }
     sent = signals(ast.parse(inspect.getsource(messages)))
     assert sent == {
-        *(("PaymentWorkflow", "provider_reported"), ("PaymentWorkflow", "nudge")),
-        *(("LateWorkflow", "provider_reported"), ("LateWorkflow", "operator_decided")),
-        ("CourierWorkflow", "wake"),
+        *(("PaymentWorkflow", signal) for signal in ("provider_reported", "nudge", "cancel_wished")),
+        *(("LateWorkflow", "provider_reported"), ("LateWorkflow", "refund_reported")),
+        *(("RefundWorkflow", "decided"), ("ReviewWorkflow", "decided"), ("CourierWorkflow", "wake")),
     }
     assert [signal for signal in sent if signal[1] not in known[signal[0]]] == []
 
@@ -330,7 +331,12 @@ def signals(module: ast.Module) -> set[tuple[str, str]]:
                 found.add(("PaymentWorkflow", named["signal_name"]))
             case ast.Name(id="_tell_late"), [_, _, signal, *_]:
                 found.add(("LateWorkflow", signal))
-    return {(kind, str(name.value)) for kind, name in found if isinstance(name, ast.Constant)}
+    return {
+        (kind, part.value)
+        for kind, name in found
+        for part in ast.walk(name or ast.Constant(None))
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    }
 
 
 async def test_an_event_whose_signal_had_no_effect_is_passed_on_again(

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.database import Database
 from storage.tables import metadata
 from tests.house import House, Receiver, Tenant, eventually
+from tests.stories.test_refunds import paid, refund
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -61,7 +62,9 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
 
 
 async def money_back(tenant: Tenant) -> None:
-    """A refund: money that came although its payment had been cancelled."""
+    """A refund that waits for approval, and another: money that came although its payment was cancelled."""
+    await tenant.call("PATCH", "/v1/tenants/me/settings", json={"refundApprovalThreshold": {"HUF": 0}})
+    assert (await refund(tenant, await paid(tenant)))["status"] == "PENDING_APPROVAL"
     await tenant.fault("checkout.close", "before", "lost")
     payment = await tenant.open()
     await tenant.call("POST", f"/v1/payments/{payment['id']}/cancel")

@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 from activities.courier import Round
+from domain.approval import ApprovalRef, ApprovalState
 from domain.payment import PaymentRef, PaymentStatus
 from domain.refund import RefundRef, RefundState
 from workflows import policies
@@ -10,6 +11,7 @@ from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
 from workflows.refund import RefundWorkflow
+from workflows.review import ReviewWorkflow
 
 
 @workflow.defn(name="Payment")
@@ -63,6 +65,14 @@ class CarelessLate(LateWorkflow):
 class CarelessRefund(RefundWorkflow):
     @workflow.run
     async def run(self, ref: RefundRef) -> RefundState:
+        await workflow.sleep(policies.AT_ONCE)
+        return await super().run(ref)
+
+
+@workflow.defn(name="Review")
+class CarelessReview(ReviewWorkflow):
+    @workflow.run
+    async def run(self, ref: ApprovalRef) -> ApprovalState:
         await workflow.sleep(policies.AT_ONCE)
         return await super().run(ref)
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,26 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
-from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually, sandbox_keys
-from tests.reliability.operator import paysaga
+from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually, kinds, sandbox_keys
+from tests.reliability.operator import decided
 from tests.stories.company import Company
-from tests.workflows.releases import Careless, CarelessCourier, CarelessLate, CarelessRefund, OneStepMore
+from tests.stories.test_approvals import careful, decide, waiting
+from tests.workflows.releases import (
+    Careless,
+    CarelessCourier,
+    CarelessLate,
+    CarelessRefund,
+    CarelessReview,
+    OneStepMore,
+)
+from tests.world import reserve, world_of
 from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
 from workflows.refund import RefundWorkflow
+from workflows.review import ReviewWorkflow
 
-TODAY = (PaymentWorkflow, LateWorkflow, RefundWorkflow, CourierWorkflow)
+TODAY = (PaymentWorkflow, LateWorkflow, RefundWorkflow, ReviewWorkflow, CourierWorkflow)
 KEPT = Path(__file__).parent / "histories"
 # What differs from run to run and is of no use to a replay.
 NOISE = {
@@ -150,7 +161,10 @@ PATHS: dict[Callable[[Tenant], Awaitable[Json]], tuple[str, ...]] = {
     lost_and_started_again: ("created", "pending", "succeeded"),
 }
 NAMES = [path.__name__ for path in PATHS]
-OTHERS = ["late_report", "deliveries", "late_money_accepted_by_an_operator", "late_money_given_back"]
+OTHERS = [
+    *("late_report", "deliveries", "late_money_given_back"),
+    *("refund_approved", "refund_nobody_approved", "late_money_accepted_by_two"),
+]
 ALL = [*NAMES, *OTHERS]
 
 
@@ -171,18 +185,7 @@ async def late_report(house: House) -> WorkflowHistory:
     account = await tenant.account()
     company = Company(house, account, sandbox_keys(house, account)[0])
     await company.says(payment, "expired/unpaid")
-    client = await house.temporal()
-    late = client.get_workflow_handle(f"late:{tenant.id}:{payment['id']}")
-
-    async def heard_of_it() -> WorkflowHistory | None:
-        try:
-            await late.result()
-        except RPCError:
-            return None
-        return await late.fetch_history()
-
-    found: WorkflowHistory = await eventually(heard_of_it)
-    return found
+    return await whole(house, f"late:{tenant.id}:{payment['id']}")
 
 
 async def deliveries(house: House) -> WorkflowHistory:
@@ -199,17 +202,57 @@ async def deliveries(house: House) -> WorkflowHistory:
         return await courier.fetch_history()
 
 
-async def late_money_accepted_by_an_operator(house: House) -> WorkflowHistory:
-    """What the late workflow hears: first the money, then the decision."""
+async def late_money_accepted_by_two(house: House) -> WorkflowHistory:
+    """A review's history: an operator asks, an approver agrees."""
     tenant = await house.tenant()
     await tenant.call("PATCH", "/v1/tenants/me/settings", json={"latePayment": "hold"})
     payment = await paid_too_late(tenant)
     await eventually(lambda: has_become(tenant, payment, "REVIEW"))
-    assert (await paysaga("payments", "accept", payment["id"], house=house))[0] == 0
+    await decided(tenant, "accept", payment["id"])
+    (approval,) = await tenant.rows("SELECT id FROM approvals")
+    return await whole(house, f"review:{tenant.id}:{approval['id']}")
+
+
+async def whole(house: House, workflow_id: str) -> WorkflowHistory:
+    """The history of a workflow, once that has ended."""
     client = await house.temporal()
-    late = client.get_workflow_handle(f"late:{tenant.id}:{payment['id']}")
-    await late.result()
-    return await late.fetch_history()
+    workflow = client.get_workflow_handle(workflow_id)
+
+    async def ended() -> WorkflowHistory | None:
+        try:
+            await workflow.result()
+        except RPCError:
+            return None
+        return await workflow.fetch_history()
+
+    found: WorkflowHistory = await eventually(ended)
+    return found
+
+
+async def refund_approved(house: House) -> WorkflowHistory:
+    """It waits first, and then is like any other."""
+    tenant, approver = await careful(house)
+    asked, approval = await waiting(tenant)
+    client = await house.temporal()
+    workflow = client.get_workflow_handle(f"refund:{tenant.id}:{asked['id']}")
+
+    async def waits() -> bool | None:
+        return "TIMER_STARTED" in kinds(await workflow.fetch_history()) or None
+
+    await eventually(waits)
+    await decide(approver, approval, "approve")
+    return await whole(house, workflow.id)
+
+
+async def refund_nobody_approved(house: House) -> WorkflowHistory:
+    """It waits, and that is all."""
+    tenant = await house.tenant()
+    payment = await success(tenant)
+    await tenant.eventually(payment, "SUCCEEDED")
+    async with world_of(house) as world:
+        refund, _ = await reserve(world, tenant, payment, timedelta(seconds=3))
+        await world.start_refund(refund.ref)
+    return await whole(house, f"refund:{tenant.id}:{refund.id}")
 
 
 async def late_money_given_back(house: House) -> WorkflowHistory:
@@ -243,7 +286,10 @@ async def has_become(tenant: Tenant, payment: Json, status: str) -> bool | None:
 @pytest.fixture(scope="module")
 async def histories(house: House) -> dict[str, WorkflowHistory]:
     """One of each path, all at the same time."""
-    others = (late_report, deliveries, late_money_accepted_by_an_operator, late_money_given_back)
+    others = (
+        *(late_report, deliveries, late_money_given_back),
+        *(refund_approved, refund_nobody_approved, late_money_accepted_by_two),
+    )
     taken = await asyncio.gather(*(live(house, path) for path in PATHS), *(other(house) for other in others))
     found = dict(zip(ALL, taken, strict=True))
     if os.environ.get("PAYSAGA_RECORD_HISTORIES"):
@@ -300,7 +346,7 @@ async def test_what_was_kept_replays(path: str) -> None:
 @pytest.mark.parametrize("path", ALL)
 async def test_a_step_more_would_be_noticed(path: str) -> None:
     with pytest.raises(NondeterminismError):
-        await replay(kept(path), Careless, CarelessLate, CarelessRefund, CarelessCourier)
+        await replay(kept(path), Careless, CarelessLate, CarelessRefund, CarelessReview, CarelessCourier)
 
 
 @pytest.mark.parametrize("path", NAMES)

@@ -21,11 +21,14 @@ from temporalio.testing import WorkflowEnvironment
 
 import worker
 from activities.world import World
+from domain.approval import LIFE
 from domain.payment import PaymentRef
 from installation import open_world
 from providers.line import Line, Lines
-from tests.house import House, Json, Tenant, eventually
-from tests.world import place, settings_of
+from tests.house import House, Json, Receiver, Tenant, eventually, refused
+from tests.stories.tenancy import colleague
+from tests.stories.test_refunds import paid
+from tests.world import place, reserve, settings_of
 from workflows import messages
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3_600, 86_400))
@@ -174,6 +177,33 @@ async def test_a_payer_may_take_their_time(fast: FastHouse, tenant: Tenant) -> N
     assert types(await life.ends()) == ["created", "pending", "succeeded"]
     attempts, late = await life.answered()
     assert (attempts, late // MINUTE) == (4, 15)
+
+
+# --- Until a second person decides ----------------------------------------------------------------
+
+
+async def test_what_nobody_approves_within_seven_days_stays(fast: FastHouse, receiver: Receiver) -> None:
+    tenant = await fast.house.tenant(webhook_url=receiver.url)
+    payment = await paid(tenant)
+    refund, approval = await reserve(fast.world, tenant, payment, LIFE)
+    await messages.start_refund(fast.time.client, refund.ref)
+    workflow = fast.time.client.get_workflow_handle(f"refund:{tenant.id}:{refund.id}")
+    await fast.time.sleep(LIFE - HOUR)
+    answer = await tenant.call("GET", f"/v1/refunds/{refund.id}")
+    assert answer.json()["status"] == "PENDING_APPROVAL"
+    assert (await tenant.get(payment))["refundStatus"] == "PENDING"
+    await fast.time.sleep(HOUR)
+    assert await workflow.result() == "REJECTED"
+    found = (await tenant.call("GET", f"/v1/refunds/{refund.id}")).json()
+    assert (found["status"], found["failureCode"]) == ("REJECTED", "approval_expired")
+    assert (await tenant.call("GET", f"/v1/approvals/{approval.id}")).json()["status"] == "EXPIRED"
+    assert (await tenant.get(payment))["refundStatus"] == "NONE"
+    told = await receiver.event("refund.rejected")
+    assert told.body["data"]["failureCode"] == "approval_expired"
+    approver = await colleague(tenant, "approver")
+    answer = await approver.call("POST", f"/v1/approvals/{approval.id}/approve")
+    refused(answer, 409, "illegal_transition")
+    assert (await fast.house.ledger(payment))["refunds"] == []
 
 
 # --- When nobody can say what happened ------------------------------------------------------------
