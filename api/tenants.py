@@ -16,7 +16,15 @@ from api.strict import Answer, Instant, Model, StrictRoute
 from domain.errors import Unauthorized, ValidationFailed
 from domain.money import CURRENCIES, LARGEST
 from domain.signatures import new_secret
-from domain.tenant import Credential, LatePolicy, ProviderAccount, Role, Tenant, TenantSettings
+from domain.tenant import (
+    Credential,
+    LatePolicy,
+    PartialRefundPolicy,
+    ProviderAccount,
+    Role,
+    Tenant,
+    TenantSettings,
+)
 from domain.text import Email, FreeText, Url
 from domain.values import new_id
 from providers.sandbox import Sandbox, ready_made
@@ -29,6 +37,7 @@ _NOT_NULL: Final = {
     "checkout_expires_in_seconds",
     "provider_order",
     "late_payment",
+    "partial_refund",
     "refund_approval_threshold",
 }
 
@@ -91,6 +100,7 @@ class SettingsAnswer(Answer):
     default_provider: str | None
     provider_order: tuple[str, ...]
     late_payment: LatePolicy
+    partial_refund: PartialRefundPolicy
     refund_approval_threshold: dict[str, int]
 
 
@@ -194,6 +204,7 @@ class NewSettings(Model):
         Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=10)] | None
     ) = None
     late_payment: LatePolicy | None = None
+    partial_refund: PartialRefundPolicy | None = None
     refund_approval_threshold: dict[Currency, Annotated[int, Field(ge=0, le=LARGEST)]] | None = None
     """By currency, all of them: a refund of more needs an approver. What is not named needs none."""
 

@@ -35,6 +35,13 @@ class LatePolicy(StrEnum):
     """A person decides."""
 
 
+class PartialRefundPolicy(StrEnum):
+    """What a partial refund does to the rights that were paid for."""
+
+    KEEP = "keep"
+    REVOKE = "revoke"
+
+
 class TenantSettings(Value):
     """What a tenant may choose for itself."""
 
@@ -43,6 +50,7 @@ class TenantSettings(Value):
     provider_order: tuple[str, ...] = ()
     """Providers to be tried one after the other, for payments that name none."""
     late_payment: LatePolicy = LatePolicy.REFUND
+    partial_refund: PartialRefundPolicy = PartialRefundPolicy.KEEP
     refund_approval_threshold: dict[str, int] = Field(default_factory=dict)
     """By currency, in minor units: a refund of more than that needs a second person."""
 

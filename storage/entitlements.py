@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, insert, or_, select
+from sqlalchemy import ColumnElement, Row, and_, exists, insert, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.entitlement import Entitlement
 from domain.payment import DISPUTED, Payment, PaymentStatus, RefundStatus
+from domain.tenant import PartialRefundPolicy
 from domain.values import derived_id
-from storage.tables import entitlements, payments
+from storage.tables import entitlements, payments, tenants
 
 
 async def grant(tx: AsyncConnection, payment: Payment, now: datetime) -> list[Entitlement]:
@@ -68,9 +69,14 @@ async def of_payment(tx: AsyncConnection, payment_id: str, now: datetime) -> lis
 
 
 def _active(now: datetime) -> ColumnElement[bool]:
+    strict = tenants.c.settings["partial_refund"].astext == PartialRefundPolicy.REVOKE
+    taken_with_a_part = exists().where(
+        tenants.c.id == payments.c.tenant_id, strict, payments.c.amount_refunded > 0
+    )
     return and_(
         payments.c.status == PaymentStatus.SUCCEEDED,
         payments.c.refund_status != RefundStatus.FULL,
+        not_(taken_with_a_part),
         payments.c.dispute_status.not_in(DISPUTED),
         entitlements.c.valid_from <= now,
         or_(entitlements.c.valid_to.is_(None), entitlements.c.valid_to > now),

@@ -72,6 +72,18 @@ async def test_a_part_of_it_goes_back_and_the_right_stays(tenant: Tenant) -> Non
     assert [one["id"] for one in listed] == [rest["id"], first["id"]]
 
 
+async def test_a_part_takes_the_right_where_the_tenant_wants_it_so(house: House, receiver: Receiver) -> None:
+    tenant = await house.tenant(webhook_url=receiver.url)
+    wish = {"partialRefund": "revoke"}
+    answer = await tenant.call("PATCH", "/v1/tenants/me/settings", json=wish)
+    assert (answer.status_code, answer.json()["partialRefund"]) == (200, "revoke")
+    payment = await paid(tenant)
+    assert (await tenant.entitled("pro"))["entitled"]
+    await becomes(tenant, await refund(tenant, payment, amount=1), "SUCCEEDED")
+    assert not (await tenant.entitled("pro"))["entitled"]
+    await receiver.event("entitlement.revoked")
+
+
 async def test_a_refund_asked_for_twice_under_one_key_is_one(tenant: Tenant, house: House) -> None:
     payment = await paid(tenant)
     answers = await asyncio.gather(*(ask(tenant, payment, "key", amount=100000) for _ in range(5)))
