@@ -24,6 +24,14 @@ _CHAPTERS: Final = {
         SELECT valid_from AS at, feature, quantity, valid_to FROM entitlements
         WHERE payment_id = :payment ORDER BY id
     """,
+    "Refunds": """
+        SELECT created_at AS at, id, state, amount_minor, currency, origin, requested_by, failure_code FROM refunds
+        WHERE payment_id = :payment ORDER BY created_at, id
+    """,
+    "Disputes": """
+        SELECT created_at AS at, id, state, amount_minor, currency, reason, evidence_due_by, evidence_sent_at
+        FROM disputes WHERE payment_id = :payment ORDER BY created_at, id
+    """,
     "Approvals": """
         SELECT created_at AS at, id, kind, state, amount_minor, currency, requested_by, decided_by, expires_at
         FROM approvals WHERE payment_id = :payment ORDER BY created_at, id
@@ -33,8 +41,10 @@ _CHAPTERS: Final = {
         LEFT JOIN deliveries d ON d.event_id = e.id WHERE e.payment_id = :payment ORDER BY e.sequence
     """,
     "Audit": """
-        SELECT at, actor, action, result, correlation_id FROM audit_records
-        WHERE resource = :payment ORDER BY id
+        SELECT at, actor, action, resource, result, correlation_id FROM audit_records
+        WHERE resource = :payment OR resource IN (SELECT id FROM refunds WHERE payment_id = :payment
+            UNION SELECT id FROM disputes WHERE payment_id = :payment
+            UNION SELECT id FROM approvals WHERE payment_id = :payment) ORDER BY id
     """,
 }
 
