@@ -25,8 +25,8 @@ _CHAPTERS: Final = {
         WHERE payment_id = :payment ORDER BY id
     """,
     "Refunds": """
-        SELECT created_at AS at, id, state, amount_minor, currency, origin, requested_by, failure_code FROM refunds
-        WHERE payment_id = :payment ORDER BY created_at, id
+        SELECT created_at AS at, id, state, amount_minor, currency, origin, requested_by, failure_code
+        FROM refunds WHERE payment_id = :payment ORDER BY created_at, id
     """,
     "Disputes": """
         SELECT created_at AS at, id, state, amount_minor, currency, reason, evidence_due_by, evidence_sent_at
