@@ -167,6 +167,8 @@ class Plan:
             "PAYSAGA_PUBLIC_URL": self.url("api"),
             "PAYSAGA_ADMIN_KEY": self.keys.admin_key,
             "PAYSAGA_SIGNING_KEYS": self.keys.signing_key,
+            "PAYSAGA_AUDIT_KEYS": self.keys.audit_key,
+            "PAYSAGA_AUDIT_CHECKPOINTS_FILE": str(self.data_dir / "audit-checkpoints.jsonl"),
             "PAYSAGA_VAULT_KEYS": self.keys.vault_key,
             "PAYSAGA_SANDBOX_URL": self.sandbox_url or self.url("sandbox"),
             "PAYSAGA_SANDBOX_PLATFORM_KEY": self.keys.sandbox_platform_key,

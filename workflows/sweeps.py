@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -16,6 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.world import World, alert
 from storage import events, inbox, payments, refunds
 from workflows import messages
+from workflows.sealing import SEALED_EVERY, Sealer
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +40,10 @@ _OVERDUE_AFTER: Final = timedelta(seconds=5)
 class Sweeps:
     """Runs its rounds for as long as it is entered."""
 
-    def __init__(self, world: World, temporal: Client) -> None:
+    def __init__(self, world: World, temporal: Client, checkpoints_file: Path | None = None) -> None:
         self._world = world
         self._temporal = temporal
+        self._sealer = Sealer(world, checkpoints_file)
         # Whom we have looked after, and until when that is enough.
         self._seen: dict[str, datetime] = {}
 
@@ -50,6 +53,7 @@ class Sweeps:
             asyncio.create_task(self._again(sweep))
             for sweep in (self.start_orders, self.start_refunds, self.drain_inbox, self.wake_couriers)
         ]
+        rounds.append(asyncio.create_task(self._again(self._sealer.seal_trails, pause=SEALED_EVERY)))
         try:
             yield
         finally:
@@ -57,13 +61,13 @@ class Sweeps:
                 task.cancel()
             await asyncio.gather(*rounds, return_exceptions=True)
 
-    async def _again(self, sweep: Callable[[], Awaitable[None]]) -> None:
+    async def _again(self, sweep: Callable[[], Awaitable[None]], pause: timedelta = _ROUND) -> None:
         while True:
             try:
                 await sweep()
             except Exception as error:  # noqa: BLE001 - whatever is away now, the next round asks again
                 log.warning("sweep_postponed", sweep=sweep.__name__, reason=type(error).__name__)
-            await asyncio.sleep(_ROUND.total_seconds())
+            await asyncio.sleep(pause.total_seconds())
 
     async def start_orders(self) -> None:
         """Give every accepted order its workflow, and every open payment one that went missing."""
