@@ -8,6 +8,8 @@ from fastapi_offline import FastAPIOffline
 
 from api import (
     accounts,
+    affairs,
+    audit,
     credentials,
     docs,
     entitlements,
@@ -44,8 +46,19 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         # A redirect to "the same with a slash" trusts the Host header; there is one name for each thing.
         redirect_slashes=False,
     )
-    for noun in (tenants, credentials, accounts, payments, refunds, entitlements, webhooks, health, docs):
+    for noun in (
+        tenants,
+        credentials,
+        accounts,
+        payments,
+        refunds,
+        entitlements,
+        webhooks,
+        audit,
+        health,
+        docs,
+    ):
         app.include_router(noun.router)
-    problems.install(app, public_url)
+    problems.install(app, public_url, affairs.on_record)
     app.add_middleware(Edge, development=development)
     return app

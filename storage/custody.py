@@ -68,7 +68,7 @@ class Request(Value):
 
 
 async def examine(tx: AsyncConnection, wanted: Request, trusted: Trusted | None) -> Report:
-    """Go along the chain, which may grow meanwhile: what was there when we began is looked at."""
+    """Go along the chain. Needs a frozen transaction: a chain that grows meanwhile would seem torn."""
     last = await newest(tx, wanted.tenant_id)
     start = await _checkpoint_at(tx, wanted.tenant_id, wanted.after) if wanted.after else None
     until = await _until(tx, wanted, 0 if start is None else start.number)

@@ -205,7 +205,8 @@ async def test_nobody_adds_a_row_in_anothers_name(neighbours: Neighbours, table:
     async with neighbours.as_us() as db:
         with refused_by_policy():
             await db.execute(
-                f"INSERT INTO {table} SELECT * FROM jsonb_populate_record(NULL::{table}, $1::text::jsonb)",
+                f"INSERT INTO {table} OVERRIDING SYSTEM VALUE"
+                f" SELECT * FROM jsonb_populate_record(NULL::{table}, $1::text::jsonb)",
                 theirs,
             )
 
