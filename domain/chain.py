@@ -19,14 +19,16 @@ NOTHING: Final = bytes(32)
 # What is hashed begins with its kind, so that no kind can be mistaken for another.
 _LEAF, _NODE, _LINK = b"\x00", b"\x01", b"\x02"
 
+_SPELLING: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 Document = Mapping[str, Any]
 
 
 def canonical(document: Document) -> bytes:
     """The only spelling of a document: UTF-8 JSON, members sorted, no white space, no needless escapes."""
-    return json.dumps(
-        document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return _SPELLING.encode(document).encode()
 
 
 def instant(at: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import func, select, text
+from sqlalchemy import RowMapping, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.chain import Checkpoint
@@ -23,6 +23,7 @@ _CHAIN: Final = text("""
     ORDER BY 1
 """)
 _POINT: Final = ("first", "head", "root", "highest", "latest", "previous", "key_id", "signature")
+_AT_A_TIME: Final = 1000
 # Behind the newest record, sealed or not, that is older than this one.
 _BEHIND_IN_TIME: Final = text("""
     SELECT s.number FROM audit_records r JOIN audit_seals s ON s.record_id = r.id
@@ -100,18 +101,19 @@ async def examine(tx: AsyncConnection, wanted: Request, trusted: Trusted | None)
 
 async def _walk(tx: AsyncConnection, under_examination: Examination, places: tuple[int, int]) -> None:
     bound = {"tenant": under_examination.tenant_id, "after": places[0], "until": places[1]}
-    rows = await tx.stream(_CHAIN, bound, execution_options={"max_row_buffer": 1000})
-    async for row in rows.mappings():
-        if row["hash"] is not None:
-            record = None if row["id"] is None else document(row)
-            under_examination.sealed(Seal(row["place"], row["record_id"], row["hash"]), record)
-        if row["signed_at"] is not None:
-            facts: dict[str, Any] = {name: row[name] for name in _POINT}
-            under_examination.checkpoint(
-                Checkpoint(
-                    tenant_id=under_examination.tenant_id, number=row["place"], at=row["signed_at"], **facts
-                )
-            )
+    rows = await tx.stream(_CHAIN, bound, execution_options={"max_row_buffer": _AT_A_TIME})
+    async for some in rows.mappings().partitions(_AT_A_TIME):
+        for row in some:
+            if row["hash"] is not None:
+                record = None if row["id"] is None else document(row)
+                under_examination.sealed(Seal(row["place"], row["record_id"], row["hash"]), record)
+            if row["signed_at"] is not None:
+                under_examination.checkpoint(_checkpoint(under_examination.tenant_id, row))
+
+
+def _checkpoint(tenant_id: str, row: RowMapping) -> Checkpoint:
+    facts: dict[str, Any] = {name: row[name] for name in _POINT}
+    return Checkpoint(tenant_id=tenant_id, number=row["place"], at=row["signed_at"], **facts)
 
 
 async def _until(tx: AsyncConnection, wanted: Request, start: int) -> int:

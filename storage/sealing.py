@@ -19,7 +19,7 @@ from storage.notary import Notary
 from storage.tables import audit_checkpoints, audit_records, audit_seals
 
 BATCH: Final = 500
-_ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('paysaga audit ' || :tenant, 0))")
+_ALONE: Final = text("SELECT pg_try_advisory_xact_lock(hashtextextended('paysaga audit ' || :tenant, 0))")
 _ADD: Final = text("""
     INSERT INTO audit_seals (tenant_id, number, record_id, hash)
     SELECT CAST(:tenant AS varchar), *
@@ -28,12 +28,13 @@ _ADD: Final = text("""
 
 
 async def seal(tx: AsyncConnection, notary: Notary, tenant_id: str, now: datetime) -> Checkpoint | None:
-    """Seal the next batch of this tenant's records; None when there are none. Several may try at once.
+    """Seal the next batch of this tenant's records; None when there are none, or somebody else is at it.
 
     Records that come late from a slow transaction get the next places. One that shows up among records sealed
     long before was not written when it says: it gets none, and ``storage.custody`` reports it.
     """
-    await tx.execute(_ALONE, {"tenant": tenant_id})
+    if not (await tx.execute(_ALONE, {"tenant": tenant_id})).scalar_one():
+        return None
     last = await newest(tx, tenant_id)
     found = (
         (
