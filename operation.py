@@ -17,7 +17,7 @@ from domain.payment import Payment, PaymentStatus
 from domain.values import Value, new_id
 from domain.verdicts import Choice, Ruling
 from inspection import Platform
-from storage import attention, events, inbox, payments, refunds
+from storage import attention, audit, events, inbox, payments, refunds
 from storage.attention import Matter
 from workflows import messages
 
@@ -103,7 +103,18 @@ async def retry(here: Platform, letter_ids: Sequence[str], *, all_dead: bool) ->
         async with here.database.tenant(letter.tenant_id) as tx:
             if await inbox.retry(tx, letter.id, datetime.now(UTC)):
                 done.append(letter.id)
+                await audit.record(tx, _retried(letter))
     return done
+
+
+def _retried(letter: inbox.Letter) -> audit.Deed:
+    return audit.Deed(
+        tenant_id=letter.tenant_id,
+        actor=f"operator:{getpass.getuser()}",
+        action="inbox.retry",
+        resource=letter.payment_id or letter.id,
+        at=datetime.now(UTC),
+    )
 
 
 async def decide(here: Platform, temporal: Client, payment_id: str, choice: Choice) -> Payment:

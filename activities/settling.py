@@ -68,7 +68,7 @@ async def settle(world: World, report: Report, leave: Call | None = None) -> Pro
             endpoints = await payments.record_change(tx, moved, cause, told)
         else:
             if verdict.note != ECHO:
-                await payments.note(tx, payment, cause)
+                await payments.remark(tx, payment, cause)
             # Perhaps this is a repeat, and waking them up is what did not happen the first time.
             endpoints = await events.listeners(tx, ref.tenant_id)
     _cry_out(ref, moved, verdict)
@@ -96,7 +96,7 @@ async def rule_on(world: World, ruling: Ruling) -> Progress:
             at=now,
         )
         if moved is None:
-            await payments.note(tx, payment, cause)
+            await payments.remark(tx, payment, cause)
             endpoints = await events.listeners(tx, ref.tenant_id)
         else:
             if moved.status is PaymentStatus.SUCCEEDED and moved.captured is not None:

@@ -59,6 +59,7 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         docs,
     ):
         app.include_router(noun.router)
+    app.include_router(audit.proofs)
     problems.install(app, public_url, affairs.on_record)
     app.add_middleware(Edge, development=development)
     return app

@@ -91,6 +91,7 @@ class Examination:
         self._hash: bytes | None = chain.genesis(tenant_id) if start is None else start.head
         self._leaves: list[bytes] = []
         self._complete = True
+        self._doubted = False
         self._suspects: list[_Suspect] = []
         self._gaps: list[_Gap] = []
         self._found: list[Breach] = []
@@ -119,7 +120,8 @@ class Examination:
         self._look_at(point)
         self._hold_against(point)
         self.checkpoints += 1
-        self.last, self._hash, self._leaves, self._complete = point, point.head, [], True
+        self.last, self._hash, self._leaves = point, point.head, []
+        self._complete, self._doubted = True, False
 
     def _look_at(self, point: Checkpoint) -> None:
         expected = (chain.NOTHING, 1) if self.last is None else (self.last.digest, self.last.number + 1)
@@ -139,13 +141,13 @@ class Examination:
         """The batch's records and seals against what was signed of them."""
         suspects = [suspect for suspect in self._suspects if suspect.seal.number >= point.first]
         if self._complete and chain.root(self._leaves) == point.root:
-            if suspects or self._hash != point.head:
+            if self._doubted or self._hash != point.head:
                 self._suspects = [suspect for suspect in self._suspects if suspect not in suspects]
                 place = suspects[0].seal.number if suspects else point.number
                 self._note(
                     Kind.RESEALED, place, "its seal was changed; the records are those that were signed"
                 )
-        elif self._hash != point.head or (self._complete and not suspects):
+        elif self._hash != point.head or (self._complete and not self._doubted):
             places = f"{point.first} to {point.number}"
             self._note(Kind.RESEALED, point.first, f"records {places} are not those that were signed")
 
@@ -196,6 +198,7 @@ class Examination:
                 self._note(Kind.EDITED, suspect.seal.number, f"{name} is not as it was sealed", name)
 
     def _suspect(self, suspect: _Suspect) -> None:
+        self._doubted = True
         if len(self._suspects) < MOST:
             self._suspects.append(suspect)
         else:

@@ -59,8 +59,7 @@ class Notary:
     def __init__(self, seeds: list[bytes]) -> None:
         keys = [Ed25519PrivateKey.from_private_bytes(seed) for seed in seeds]
         self._key = keys[0]
-        self.public_key = _raw(keys[0].public_key())
-        self.key_id = key_id(self.public_key)
+        self.key_id = key_id(_raw(keys[0].public_key()))
         self.keyring = Keyring(_raw(key.public_key()) for key in keys)
 
     def sign(self, statement: bytes) -> bytes:

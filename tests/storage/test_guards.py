@@ -27,7 +27,10 @@ from tests.house import House, Json, Tenant
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
-APPEND_ONLY = ("payment_events", "ledger_entries", "audit_records", "events")
+APPEND_ONLY = (
+    *("payment_events", "ledger_entries", "events"),
+    *("audit_records", "audit_seals", "audit_checkpoints"),
+)
 DEEDS = ("UPDATE {0} SET tenant_id = tenant_id", "DELETE FROM {0}", "TRUNCATE {0} CASCADE")
 MONEY = Money(amount_minor=1_990_000, currency="HUF")
 NOW = datetime.now(UTC)
