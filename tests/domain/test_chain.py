@@ -238,7 +238,7 @@ def test_a_checkpoint_is_read_as_it_was_written_or_not_at_all() -> None:
         {"more": 1},
         {"signature": None},
     ):
-        with pytest.raises(ValueError, match="checkpoint|field|hex|format|validation"):
+        with pytest.raises(ValueError, match=r"checkpoint|field|hex|format|validation"):
             Checkpoint.read(point.document | wrong)
     with pytest.raises(ValueError, match="not a checkpoint"):
         Checkpoint.read({})

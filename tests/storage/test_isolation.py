@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
 from storage.tables import metadata
-from tests.house import House, Receiver, Tenant, eventually
+from tests.house import House, Receiver, Tenant, eventually, sealed
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -56,6 +56,7 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await tenant.eventually(payment, "SUCCEEDED")
             await tenant.ended(payment)
             await money_back(tenant)
+            await sealed(tenant)
         yield Neighbours(house, us, them)
 
 
