@@ -40,7 +40,7 @@ MUTANTS = (
             Edit(
                 "evidence.py",
                 "Keyring(brought if key is None else _keys(key))",
-                'Keyring(brought or _keys(key or ""))',
+                "Keyring(brought + (_keys(key) if key else []))",
             ),
         ),
         killers=(
