@@ -177,7 +177,7 @@ async def _file(tx: AsyncConnection, said: Observation, verdict: Verdict, now: d
     if said.inbox_id is None or verdict.note == TOO_EARLY:
         return
     if verdict.note in FOR_A_PERSON:
-        await inbox.quarantine(tx, said.inbox_id, verdict.note)
+        await inbox.quarantine(tx, said.inbox_id, verdict.note, now)
     else:
         await inbox.processed(tx, said.inbox_id, verdict.note, now)
 

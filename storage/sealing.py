@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, RowMapping, and_, exists, func, insert, or_, select, text
+from sqlalchemy import Row, RowMapping, exists, func, insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -19,6 +19,7 @@ from storage.notary import Notary
 from storage.tables import audit_checkpoints, audit_records, audit_seals
 
 BATCH: Final = 500
+_STEP: Final = 100_000
 _ALONE: Final = text("SELECT pg_try_advisory_xact_lock(hashtextextended('paysaga audit ' || :tenant, 0))")
 _ADD: Final = text("""
     INSERT INTO audit_seals (tenant_id, number, record_id, hash)
@@ -151,18 +152,28 @@ async def settled_id(tx: AsyncConnection, last: Checkpoint) -> int:
     return 0 if found is None else found
 
 
-async def waiting(tx: AsyncConnection, above: int, limit: int) -> list[str]:
-    """Tenants with records without a seal, among those above an id; needs a system transaction."""
-    found = (
-        select(audit_records.c.tenant_id)
-        .distinct()
-        .where(and_(audit_records.c.id > above, unsealed()))
-        .limit(limit)
-    )
-    return list((await tx.execute(found)).scalars())
+async def waiting(tx: AsyncConnection, above: int, at_least: int) -> set[str]:
+    """Tenants with records without a seal, among those above an id; needs a system transaction.
+
+    All of them, unless they are ``at_least`` so many.
+    """
+    highest = (await tx.execute(select(func.max(audit_records.c.id)))).scalar() or 0
+    found: set[str] = set()
+    # Step by step: a trail of years is not looked through within the time that a statement has.
+    while above < highest and len(found) < at_least:
+        some = audit_records.c.id.between(above + 1, above + _STEP)
+        query = select(audit_records.c.tenant_id).distinct().where(some, unsealed())
+        found.update((await tx.execute(query)).scalars())
+        above += _STEP
+    return found
 
 
-async def highest_id(tx: AsyncConnection) -> int:
-    """Of any record there is; needs a system transaction."""
-    found: int | None = (await tx.execute(select(func.max(audit_records.c.id)))).scalar()
+async def landed_id(tx: AsyncConnection, now: datetime) -> int:
+    """Whatever has an id up to this one is on disk by now; needs a system transaction.
+
+    Some record with this id was sealed so long ago, and ids are given in order to all tenants.
+    """
+    query = select(audit_checkpoints.c.highest).where(audit_checkpoints.c.latest < now - 2 * IN_FLIGHT)
+    newest_first = query.order_by(audit_checkpoints.c.latest.desc()).limit(1)
+    found: int | None = (await tx.execute(newest_first)).scalar()
     return 0 if found is None else found

@@ -326,6 +326,7 @@ audit_checkpoints = Table(
     Column("key_id", String(64), nullable=False),
     Column("signature", LargeBinary, nullable=False),
     _at("at"),
+    Index(None, "latest"),
 )
 
 inbox = Table(

@@ -2,7 +2,7 @@
 
 import json
 import os
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,6 @@ import structlog
 
 from activities.world import World
 from domain.chain import Checkpoint
-from domain.custody import IN_FLIGHT
 from storage import sealing
 
 log = structlog.get_logger(__name__)
@@ -25,26 +24,18 @@ class Sealer:
     def __init__(self, world: World, checkpoints_file: Path | None) -> None:
         self._world = world
         self._file = checkpoints_file
-        # Everything up to this id was looked at long after it can have been written.
+        # Everything up to this id was on disk when we last looked, and has been sealed, or never will be.
         self._done = 0
-        self._seen: tuple[datetime, int] | None = None
 
     async def seal_trails(self) -> None:
-        """One round. Whoever comes too late in it has the next."""
+        """One round. The first one looks at every record there is; whoever comes too late has the next."""
         now = self._world.clock()
         async with self._world.database.system() as tx:
+            landed = await sealing.landed_id(tx, now)
             tenants = await sealing.waiting(tx, self._done, _TENANTS)
-            highest = await sealing.highest_id(tx)
         failed = [tenant_id for tenant_id in tenants if not await self._sealed(tenant_id)]
         if not failed and len(tenants) < _TENANTS:
-            self._advance(now, highest)
-
-    def _advance(self, now: datetime, highest: int) -> None:
-        """What was there two flights ago has been sealed, or will never be."""
-        if self._seen is None:
-            self._seen = now, highest
-        elif now - self._seen[0] > 2 * IN_FLIGHT:
-            self._done, self._seen = self._seen[1], (now, highest)
+            self._done = max(self._done, landed)
 
     async def _sealed(self, tenant_id: str) -> bool:
         try:

@@ -137,7 +137,7 @@ class Sweeps:
             if theirs is None:
                 return
             async with self._world.database.tenant(letter.tenant_id) as tx:
-                await inbox.quarantine(tx, letter.id, inbox.OTHER_ACCOUNT)
+                await inbox.quarantine(tx, letter.id, inbox.OTHER_ACCOUNT, self._world.clock())
             alert("event_quarantined", inbox_id=letter.id, why=inbox.OTHER_ACCOUNT)
         elif letter.state != "UNMATCHED":
             alert(f"event_{letter.state.lower()}", inbox_id=letter.id, why=letter.note)

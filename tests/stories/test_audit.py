@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from domain import chain
-from tests.house import House, Json, Tenant, eventually, refused
+from tests.house import DECLINED, House, Json, Tenant, eventually, refused
+from tests.stories.company import speaking_for
 from tests.stories.tenancy import CREDENTIALS, LOGIN, SETTINGS, colleague
 
 FIELDS = {
@@ -75,6 +76,30 @@ async def test_a_payments_records_name_its_provider_and_organization(house: Hous
     lines = await trail(tenant, resource=payment["id"])
     assert [line["action"] for line in lines] == ["payment.pending", "payment.created"]
     assert {(line["provider"], line["organization"]) for line in lines} == {("sandbox", "The whole group")}
+
+
+async def test_what_a_provider_said_without_changing_anything_is_on_record_once(tenant: Tenant) -> None:
+    payment = await tenant.open()
+    await tenant.pay(payment, DECLINED)
+    line = await look_for(tenant, result="noted")
+    assert (line["resource"], line["actor"], line["provider"]) == (
+        payment["id"],
+        "provider:sandbox",
+        "sandbox",
+    )
+    history = (await tenant.get(payment))["events"]
+    assert line["action"] in [event["type"] for event in history]
+    await tenant.pay(payment)
+    await tenant.eventually(payment, "SUCCEEDED")
+    await tenant.ended(payment)
+    assert [each["action"] for each in await trail(tenant, result="noted")] == [line["action"]]
+
+
+async def test_an_event_that_is_put_aside_is_on_record(tenant: Tenant, house: House) -> None:
+    company, other = await speaking_for(tenant), await (await house.tenant()).open()
+    await company.says(other)
+    line = await look_for(tenant, action="event.quarantined")
+    assert (line["actor"], line["failure"]) == ("provider:sandbox", "other_account")
 
 
 @pytest.mark.parametrize("role", ["owner", "operator", "approver", "readonly"])

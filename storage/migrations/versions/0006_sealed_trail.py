@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     )
+    op.create_index(op.f("ix_audit_checkpoints_latest"), "audit_checkpoints", ["latest"])
     for table in ("audit_seals", "audit_checkpoints"):
         isolate(table, _FACTS)
         append_only(table)
