@@ -16,6 +16,7 @@ from api import (
     health,
     payments,
     problems,
+    proofs,
     refunds,
     tenants,
     webhooks,
@@ -51,6 +52,7 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         credentials,
         accounts,
         payments,
+        proofs,
         refunds,
         entitlements,
         webhooks,
@@ -59,7 +61,6 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         docs,
     ):
         app.include_router(noun.router)
-    app.include_router(audit.proofs)
     problems.install(app, public_url, affairs.on_record)
     app.add_middleware(Edge, development=development)
     return app

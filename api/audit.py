@@ -9,10 +9,8 @@ from api.deps import AnyCaller, TheHouse
 from api.strict import Answer, Moment, StrictRoute
 from domain.custody import Kind
 from storage import audit, custody
-from storage import proofs as bundles
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=StrictRoute)
-proofs = APIRouter(tags=["payments"], route_class=StrictRoute)
 
 # What one request examines takes about half a second.
 MOST_AT_ONCE: Final = 20_000
@@ -132,27 +130,6 @@ async def verify_trail(
     async with here.world.database.tenant(who.tenant_id, frozen=True) as tx:
         report = await custody.examine(tx, wanted, here.world.notary.keyring.trusts)
     return Verification.of(report)
-
-
-class ProofAnswer(Answer):
-    """Signed are the canonical bytes of all members but ``signature``: docs/operations/audit.md."""
-
-    type: str
-    key_id: str
-    public_keys: list[str]
-    facts: dict[str, Any]
-    signature: str
-
-
-@proofs.get("/v1/payments/{payment_id}/proof")
-async def prove_payment(payment_id: str, who: AnyCaller, here: TheHouse) -> ProofAnswer:
-    """All that is known of a payment as one signed bundle, to be verified anywhere.
-
-    Records of the last seconds are listed as pending; a bundle made later proves them, too.
-    """
-    async with here.world.database.tenant(who.tenant_id, frozen=True) as tx:
-        facts = await bundles.bundle(tx, payment_id, here.world.clock())
-    return ProofAnswer.model_validate(bundles.signed(here.world.notary, facts), by_alias=True)
 
 
 class Key(Answer):
