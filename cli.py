@@ -1,28 +1,33 @@
 """Root: ``paysaga …``, for operators and newcomers."""
 
 import asyncio
-import json
 import os
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+import evidence
+from terminal import NOT_RUNNING as _NOT_RUNNING
+from terminal import AsJson, console
+from terminal import ask as _ask
+from terminal import leave as _leave
+from terminal import print_json as _print_json
+from terminal import refuse as _refuse
+from terminal import tell as _tell
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Payments as durable sagas.")
 payments_app = typer.Typer(no_args_is_help=True, help="Look at payments.")
 tenants_app = typer.Typer(no_args_is_help=True, help="Product teams that use the platform.")
 inbox_app = typer.Typer(no_args_is_help=True, help="What payment companies told us.")
+app.add_typer(evidence.app, name="audit")
+payments_app.command("verify")(evidence.verify_proof)
 app.add_typer(payments_app, name="payments")
 app.add_typer(inbox_app, name="inbox")
 app.add_typer(tenants_app, name="tenants")
-
-console = Console(highlight=False, soft_wrap=True)
-AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON document on stdout")]
 
 
 @app.command()
@@ -279,58 +284,8 @@ async def _register(body: dict[str, Any]) -> Any:
     return answer.json()
 
 
-_NOT_RUNNING = (
-    "No running platform found. Start one with `paysaga dev`, or say where it is with PAYSAGA_READY_FILE,"
-    " PAYSAGA_DATA_DIR, or PAYSAGA_DATABASE_URL and its like."
-)
-
-
-def _ask(question: Any) -> Any:
-    async def found() -> Any:
-        import inspection
-
-        async with inspection.platform() as here:
-            if here is None:
-                _refuse(_NOT_RUNNING)
-            return await question(here)
-
-    return asyncio.run(found())
-
-
-def _tell(deed: Any) -> Any:
-    """As ``_ask``, for what needs Temporal, too."""
-
-    async def done(here: Any) -> Any:
-        from temporalio.client import Client
-        from temporalio.contrib.pydantic import pydantic_data_converter
-
-        if here.temporal is None:
-            _refuse(_NOT_RUNNING)
-        address, namespace = here.temporal
-        temporal = await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
-        return await deed(here, temporal)
-
-    return _ask(done)
-
-
 def _time_scale() -> float:
     return float(os.environ.get("PAYSAGA_TIME_SCALE") or 1)
-
-
-def _print_json(document: Any) -> None:
-    typer.echo(json.dumps(document, indent=2, default=str))
-
-
-def _refuse(why: str) -> NoReturn:
-    typer.secho(why, err=True, fg="red")
-    raise typer.Exit(2)
-
-
-def _leave(code: int) -> None:
-    """End now. The Temporal SDK's threads sometimes abort an interpreter that takes its leave politely."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 def main() -> None:

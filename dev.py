@@ -4,6 +4,7 @@ Everything it knows is in one data directory; with an existing one it goes on wh
 """
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -26,6 +27,7 @@ from local.ports import choose_ports
 from local.postgres import EmbeddedPostgres
 from local.processes import Part, PartFailed, Supervisor, claimed
 from local.roles import ensure_database
+from storage.notary import Notary
 
 PROJECT = Path(__file__).resolve().parent
 PARTS = ("postgres", "temporal", "sandbox", "worker", "api")
@@ -124,7 +126,10 @@ class Platform:
         async with self._timed("demo tenant", "can log in"):
             tenant, is_new = await _demo_tenant(plan, self.data_dir / "secrets.json")
         pid_files = {part: str(self.pid_file(part)) for part in PARTS}
-        self.ready = plan.facts(tenant) | {"pidFiles": pid_files}
+        audit_keys = self.data_dir / "audit-keys.json"
+        public = Notary([base64.b64decode(plan.keys.audit_key)]).keyring.jwks
+        write_private(audit_keys, json.dumps(public, indent=1) + "\n")
+        self.ready = plan.facts(tenant) | {"auditKeysFile": str(audit_keys), "pidFiles": pid_files}
         if is_new and self._demo_payment:
             self._say("\n[bold]The first payment[/]")
             await demo(self.ready, self._say)

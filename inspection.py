@@ -1,22 +1,27 @@
 """What operators ask a platform from the command line: its invariants, and the story of a payment."""
 
+import base64
+import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import httpx
 
+from domain.chain import Checkpoint
 from domain.errors import NotFound
 from domain.money import Money
 from domain.values import Value
 from local.running import find
-from storage import invariants, reports
+from storage import custody, invariants, reports
 from storage.database import Database
 from storage.invariants import Finding
+from storage.notary import Keyring, Notary, read_keys
 from workflows.payment import workflow_id
 
 # The sandbox's words for a dispute whose money is not the merchant's.
@@ -32,6 +37,16 @@ class Platform:
     temporal_ui: str | None
     temporal: tuple[str, str] | None
     """Temporal's address and namespace."""
+    audit: "Witnesses"
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """What the audit trails are held against, as far as it is at hand."""
+
+    keys: Keyring | None
+    exported: Mapping[str, Checkpoint] | None
+    """The newest checkpoint of each tenant that was kept outside of the database."""
 
 
 @asynccontextmanager
@@ -49,6 +64,7 @@ async def platform() -> AsyncIterator[Platform | None]:
             database=database,
             sandbox_control_url=ready.get("sandboxControlUrl"),
             temporal=_temporal(ready),
+            audit=witnesses(ready),
             temporal_ui=ui and f"{ui}/namespaces/{ready['namespace']}/workflows",
         )
     finally:
@@ -77,11 +93,7 @@ async def verify(here: Platform) -> list[Check]:
             checks.append(_check(question, findings))
     checks += [
         *await _witnessed(here),
-        Check(
-            promise="I7 the audit chain and its checkpoints verify",
-            outcome="skipped",
-            detail="audit records are append-only, but not yet sealed into a chain",
-        ),
+        await _sealed(here),
         Check(
             promise="I10 no secret where it does not belong",
             outcome="skipped",
@@ -94,6 +106,79 @@ async def verify(here: Platform) -> list[Check]:
 def _check(promise: str, findings: list[Finding], detail: str = "") -> Check:
     outcome: Literal["ok", "breach"] = "breach" if findings else "ok"
     return Check(promise=promise, outcome=outcome, detail=detail, findings=tuple(findings))
+
+
+async def _sealed(here: Platform) -> Check:
+    reports = await trails(here)
+    findings = [
+        Finding(subject=f"{report.tenant_id} {breach.number}", problem=f"{breach.kind}: {breach.detail}")
+        for report in reports
+        for breach in report.findings
+    ]
+    sealed, pending = sum(each.sealed for each in reports), sum(each.pending for each in reports)
+    detail = f"{sealed} records sealed, {pending} wait for it; {scope(here.audit)}"
+    return _check("I7 the audit chain and its checkpoints verify", findings, detail)
+
+
+async def trails(here: Platform, tenant_id: str | None = None) -> list[custody.Report]:
+    """What became of the trail of each tenant, or of this one. Raises ``NotFound`` for an unknown one."""
+    async with here.database.system() as tx:
+        known = await custody.tenants_with_trails(tx)
+    if tenant_id is not None and tenant_id not in known:
+        raise NotFound
+    trusted = None if here.audit.keys is None else here.audit.keys.trusts
+    reports = []
+    for each in known if tenant_id is None else [tenant_id]:
+        exported = None if here.audit.exported is None else here.audit.exported.get(each)
+        async with here.database.system(frozen=True) as tx:
+            wanted = custody.Request(tenant_id=each, exported=exported)
+            reports.append(await custody.examine(tx, wanted, trusted))
+    return reports
+
+
+def scope(audit: Witnesses) -> str:
+    """What could be looked at, and what could not."""
+    keys = (
+        "signatures were not looked at, for want of a key"
+        if audit.keys is None
+        else "signatures were looked at"
+    )
+    files = "compared with" if audit.exported is not None else "not compared with"
+    return f"{keys}; {files} checkpoints kept elsewhere"
+
+
+def witnesses(
+    ready: Mapping[str, Any], keys: Path | None = None, checkpoints: Path | None = None
+) -> Witnesses:
+    """What the environment names, or the platform that runs here, unless files are named.
+
+    Raises ``ValueError`` or ``OSError`` for files that cannot be used.
+    """
+    seeds = os.environ.get("PAYSAGA_AUDIT_KEYS")
+    public = keys or (None if seeds else ready.get("auditKeysFile"))
+    kept = (
+        checkpoints or os.environ.get("PAYSAGA_AUDIT_CHECKPOINTS_FILE") or ready.get("auditCheckpointsFile")
+    )
+    keyring = None
+    if public is not None:
+        keyring = Keyring(read_keys(Path(public).read_text()))
+    elif seeds:
+        keyring = Notary([base64.b64decode(seed) for seed in seeds.split(",") if seed]).keyring
+    exported = None if kept is None or not Path(kept).exists() else _newest(Path(kept))
+    return Witnesses(keys=keyring, exported=exported)
+
+
+def _newest(path: Path) -> dict[str, Checkpoint]:
+    """Each tenant's last line. A line that was cut off, by a full disk say, says nothing."""
+    newest: dict[str, Checkpoint] = {}
+    with path.open() as lines:
+        for line in lines:
+            with suppress(ValueError):
+                point = Checkpoint.read(json.loads(line))
+                known = newest.get(point.tenant_id)
+                if known is None or known.number <= point.number:
+                    newest[point.tenant_id] = point
+    return newest
 
 
 async def _witnessed(here: Platform) -> list[Check]:

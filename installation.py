@@ -13,6 +13,7 @@ from activities.outbound import guarded_client
 from activities.world import World
 from settings import Settings, key_bytes
 from storage.database import Database
+from storage.notary import Notary
 from storage.vault import Vault
 from workflows import messages
 
@@ -43,6 +44,7 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
             yield World(
                 database=database,
                 vault=Vault(key_bytes(settings.vault_keys)),
+                notary=Notary(key_bytes(settings.audit_keys)),
                 http=http,
                 guarded_http=guarded_http,
                 courier_http=courier_http,

@@ -17,7 +17,7 @@ from domain.errors import NotFound
 from domain.values import Value
 from domain.verdicts import Choice
 from inspection import Platform
-from storage import approvals, attention, disputes, events, inbox, open_payments, payments, refunds
+from storage import approvals, attention, audit, disputes, events, inbox, open_payments, payments, refunds
 from storage.attention import Matter
 from workflows import messages
 
@@ -115,7 +115,18 @@ async def retry(here: Platform, letter_ids: Sequence[str], *, all_dead: bool) ->
         async with here.database.tenant(letter.tenant_id) as tx:
             if await inbox.retry(tx, letter.id, datetime.now(UTC)):
                 done.append(letter.id)
+                await audit.record(tx, _retried(letter))
     return done
+
+
+def _retried(letter: inbox.Letter) -> audit.Deed:
+    return audit.Deed(
+        tenant_id=letter.tenant_id,
+        actor=f"operator:{getpass.getuser()}",
+        action="inbox.retry",
+        resource=letter.payment_id or letter.id,
+        at=datetime.now(UTC),
+    )
 
 
 async def ask_review(here: Platform, payment_id: str, choice: Choice, patience: timedelta) -> Approval:

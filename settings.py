@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import MutableMapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import structlog
@@ -44,6 +45,11 @@ class Settings(BaseSettings):
     admin_key: SecretStr
     signing_keys: Annotated[tuple[SecretStr, ...], NoDecode]
     """Ed25519 seeds, base64; the first signs, all of them verify. Comma-separated in the environment."""
+    audit_keys: Annotated[tuple[SecretStr, ...], NoDecode]
+    """Ed25519 seeds, base64, for checkpoints of the audit trail and for proof bundles: the first signs, all
+    of them verify. Apart from ``signing_keys``, and kept as long as what they signed must be believed."""
+    audit_checkpoints_file: Path | None = None
+    """Where the worker appends each checkpoint. On another disk it shows when a trail's end is cut off."""
     vault_keys: Annotated[tuple[SecretStr, ...], NoDecode]
     """AES-256 keys, base64; the first encrypts, all of them decrypt. Comma-separated."""
     token_life: timedelta = timedelta(hours=24)
@@ -60,12 +66,12 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("signing_keys", "vault_keys", mode="before")
+    @field_validator("signing_keys", "audit_keys", "vault_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
 
-    @field_validator("signing_keys", "vault_keys")
+    @field_validator("signing_keys", "audit_keys", "vault_keys")
     @classmethod
     def _are_32_bytes(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not keys:

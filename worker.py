@@ -154,7 +154,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     temporal = await _connected(settings, stop)
     if temporal is None:
         return
-    async with open_world(settings, temporal) as world, Sweeps(world, temporal).running():
+    async with (
+        open_world(settings, temporal) as world,
+        Sweeps(world, temporal, settings.audit_checkpoints_file).running(),
+    ):
         workers = build(temporal, world, hold_patches=settings.hold_patches)
         running = [asyncio.create_task(worker.run()) for worker in workers]
         waiting = asyncio.create_task(stop.wait())

@@ -4,7 +4,6 @@ Delivery is at least once: an answer that was lost is asked for again, with the 
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,7 +14,7 @@ from temporalio import activity
 from activities.outbound import read_capped
 from activities.world import World
 from domain.errors import Refusal
-from domain.events import backoff, envelope
+from domain.events import backoff, body
 from domain.signatures import sign
 from domain.values import Message
 from storage import events
@@ -66,9 +65,7 @@ class CourierActivities:
         self, endpoint: events.Endpoint, secret: str, delivery: events.Delivery
     ) -> events.Attempt:
         event = delivery.event
-        body = json.dumps(
-            envelope(event, sandbox=endpoint.sandbox), separators=(",", ":"), ensure_ascii=False
-        ).encode()
+        content = body(event, sandbox=endpoint.sandbox)
         sent_at = self._world.clock()
         stamp = int(sent_at.timestamp())
         headers = {
@@ -76,9 +73,9 @@ class CourierActivities:
             "user-agent": "Paysaga",
             "webhook-id": event["id"],
             "webhook-timestamp": str(stamp),
-            "webhook-signature": sign(secret, event["id"], stamp, body),
+            "webhook-signature": sign(secret, event["id"], stamp, content),
         }
-        status, error, asked_for = await self._post(endpoint.url, headers, body)
+        status, error, asked_for = await self._post(endpoint.url, headers, content)
         delivered = status is not None and 200 <= status < 300
         number = delivery.attempts + 1
         now = self._world.clock()

@@ -1,6 +1,6 @@
 """Steps of a dispute: hear what the bank says, keep the deadline in sight, hand in what we know."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import activity
@@ -19,10 +19,10 @@ from domain.dispute import (
 )
 from domain.errors import ProviderRejected
 from domain.events import EVIDENCE_DUE, dispute_announcement
-from domain.payment import OPEN
+from domain.payment import OPEN, Payment
 from domain.values import Message
 from providers.base import Provider
-from storage import disputes, events, inbox, payments
+from storage import disputes, events, inbox, payments, proofs
 
 # Words that no rule of ours settles.
 _ODD: Final = frozenset({"contradicted", "not_understood"})
@@ -89,14 +89,13 @@ class DisputeActivities:
         """Lay what we know of the payment beside the dispute; ``submit`` hands it in for good."""
         ref, world = errand.ref, self._world
         dispute, provider = await self._at(ref)
-        async with world.database.tenant(ref.tenant_id) as tx:
-            facts = {
-                "payment": ref.payment_id,
-                "statement": await disputes.statement(tx, ref.dispute_id),
-            }
+        async with world.database.tenant(ref.tenant_id, frozen=True) as tx:
+            facts = await proofs.bundle(tx, ref.payment_id, world.clock())
+            statement = await disputes.statement(tx, ref.dispute_id)
+        evidence = {"statement": statement, "proof": proofs.signed(world.notary, facts)}
         try:
             said = await provider.answer_dispute(
-                dispute.provider_reference, facts, world.clock(), submit=errand.submit
+                dispute.provider_reference, evidence, world.clock(), submit=errand.submit
             )
         except ProviderRejected:
             # It cannot be answered any more: how it stands is what we want to know.
@@ -139,10 +138,23 @@ class DisputeActivities:
             elif verdict.to is not None:
                 _, told = await disputes.move(tx, payment, known, verdict.to, said, now)
                 endpoints = await events.announce(tx, ref.tenant_id, told, now) if told else []
+            elif verdict.note != "echo":
+                await payments.remark(tx, payment, _cause(payment, said, verdict.note, now))
             if said.inbox_id is not None and odd is None:
                 await inbox.processed(tx, said.inbox_id, verdict.note, now)
             elif said.inbox_id is not None:
-                await inbox.quarantine(tx, said.inbox_id, odd or "")
+                await inbox.quarantine(tx, said.inbox_id, odd or "", now)
         if odd is not None:
             alert("word_not_understood", why=odd, payment_id=ref.payment_id, dispute=said.reference)
         await world.wake(ref.tenant_id, endpoints)
+
+
+def _cause(payment: Payment, said: DisputeObservation, note: str, now: datetime) -> payments.Cause:
+    return payments.Cause(
+        id=said.cause_id,
+        type=f"dispute.{note}",
+        actor=f"provider:{payment.order.provider}",
+        at=now,
+        evidence_sha256=said.evidence_sha256,
+        raw_state=said.raw_state,
+    )

@@ -121,7 +121,7 @@ async def _turn_to(
     cause = payments.Cause(
         id=f"failover:{attempt.call.id}", type="payment.failover", actor="workflow", at=now, raw_state=why
     )
-    await payments.note(tx, attempt.payment, cause)
+    await payments.remark(tx, attempt.payment, cause)
 
 
 async def _opened(world: World, ref: PaymentRef, checkout: Checkout) -> Progress:

@@ -121,7 +121,7 @@ class RefundActivities:
             if said.inbox_id is not None and odd is None:
                 await inbox.processed(tx, said.inbox_id, said.word, now)
             elif said.inbox_id is not None:
-                await inbox.quarantine(tx, said.inbox_id, odd or "")
+                await inbox.quarantine(tx, said.inbox_id, odd or "", now)
         if odd is not None:
             alert("word_not_understood", why=odd, payment_id=ref.payment_id, refund=said.reference)
         await world.wake(ref.tenant_id, endpoints)

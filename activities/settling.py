@@ -68,7 +68,7 @@ async def settle(world: World, report: Report, leave: Call | None = None) -> Pro
             endpoints = await payments.record_change(tx, moved, cause, told)
         else:
             if verdict.note != ECHO:
-                await payments.note(tx, payment, cause)
+                await payments.remark(tx, payment, cause)
             # Perhaps this is a repeat, and waking them up is what did not happen the first time.
             endpoints = await events.listeners(tx, ref.tenant_id)
     _cry_out(ref, moved, verdict)
@@ -96,7 +96,7 @@ async def rule_on(world: World, ruling: Ruling) -> Progress:
             at=now,
         )
         if moved is None:
-            await payments.note(tx, payment, cause)
+            await payments.remark(tx, payment, cause)
             endpoints = await events.listeners(tx, ref.tenant_id)
         else:
             if moved.status is PaymentStatus.SUCCEEDED and moved.captured is not None:
@@ -177,7 +177,7 @@ async def _file(tx: AsyncConnection, said: Observation, verdict: Verdict, now: d
     if said.inbox_id is None or verdict.note == TOO_EARLY:
         return
     if verdict.note in FOR_A_PERSON:
-        await inbox.quarantine(tx, said.inbox_id, verdict.note)
+        await inbox.quarantine(tx, said.inbox_id, verdict.note, now)
     else:
         await inbox.processed(tx, said.inbox_id, verdict.note, now)
 

@@ -16,6 +16,7 @@ from providers.base import PROVIDERS, Provider
 from providers.line import Lines
 from storage import accounts
 from storage.database import Database
+from storage.notary import Notary
 from storage.vault import Vault
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,7 @@ _SHORTEST = timedelta(seconds=1)
 class World:
     database: Database
     vault: Vault
+    notary: Notary
     http: httpx.AsyncClient
     """To payment providers. Its own retries are off; retrying is Temporal's business."""
     guarded_http: httpx.AsyncClient

@@ -8,7 +8,9 @@ from fastapi_offline import FastAPIOffline
 
 from api import (
     accounts,
+    affairs,
     approvals,
+    audit,
     credentials,
     disputes,
     docs,
@@ -17,6 +19,7 @@ from api import (
     ledger,
     payments,
     problems,
+    proofs,
     refunds,
     tenants,
     webhooks,
@@ -52,17 +55,19 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         credentials,
         accounts,
         payments,
+        proofs,
         refunds,
         approvals,
         disputes,
         ledger,
         entitlements,
         webhooks,
+        audit,
         health,
         docs,
     )
     for noun in nouns:
         app.include_router(noun.router)
-    problems.install(app, public_url)
+    problems.install(app, public_url, affairs.on_record)
     app.add_middleware(Edge, development=development)
     return app

@@ -13,6 +13,7 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 from temporalio.client import Client
 
 from activities.world import World
+from api.affairs import Affair, concerns
 from api.tokens import AccessClaims, Tokens
 from domain import text
 from domain.errors import Forbidden, Unauthorized
@@ -74,11 +75,18 @@ _admin = APIKeyHeader(name="X-Admin-Key", auto_error=False, description="The pla
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-async def caller(here: TheHouse, bearer: Bearer) -> Caller:
-    """Who is calling, as their token vouches and their credential still does.
+async def caller(request: Request, here: TheHouse, bearer: Bearer) -> Caller:
+    """Who is calling, as their token vouches and their credential still does. It is their tenant's affair.
 
     Raises ``Unauthorized`` or ``TokenExpired``.
     """
+    who = await vouched_for(here, bearer)
+    concerns(request, Affair(tenant_id=who.tenant_id, actor=actor(who)))
+    return who
+
+
+async def vouched_for(here: House, bearer: HTTPAuthorizationCredentials | None) -> Caller:
+    """Who holds this token. Raises as ``caller`` does."""
     if bearer is None:
         raise Unauthorized
     now, token = here.world.clock(), bearer.credentials
@@ -136,6 +144,7 @@ class Exchange:
     """The request's id, what its answer shall carry beside the body, and how its deeds are recorded."""
 
     def __init__(self, request: Request, response: Response, here: TheHouse) -> None:
+        self._request = request
         self.request_id: str | None = getattr(request.state, "request_id", None)
         self.headers = response.headers
         self._response = response
@@ -143,6 +152,10 @@ class Exchange:
 
     def status(self, code: int) -> None:
         self._response.status_code = code
+
+    def concerns(self, affair: Affair) -> None:
+        """Say whose affair this is, where no token does."""
+        concerns(self._request, affair)
 
     def deed(self, tenant_id: str, by: str, action: str, resource: str) -> Deed:
         return Deed(

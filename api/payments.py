@@ -25,7 +25,7 @@ from api.deps import (
     TheHouse,
     Trader,
     actor,
-    caller,
+    vouched_for,
 )
 from api.strict import Answer, Instant, Model, Moment, StrictRoute, in_utc
 from domain.entitlement import Grant
@@ -301,10 +301,10 @@ async def get_payment(
     Whoever looks at an UNKNOWN payment has its provider asked again, at most twice a minute.
     """
     if token is None:
-        tenant_id = (await caller(here, bearer)).tenant_id
+        tenant_id = (await vouched_for(here, bearer)).tenant_id
     else:
-        tenant_id, vouched_for = here.tokens.read_checkout(token, here.world.clock())
-        if vouched_for != payment_id:
+        tenant_id, payable = here.tokens.read_checkout(token, here.world.clock())
+        if payable != payment_id:
             raise NotFound
     async with here.world.database.tenant(tenant_id) as tx:
         payment = await payments.get(tx, payment_id)

@@ -5,7 +5,7 @@ A document says what a program needs (``code``, ``retryable``) and where to read
 
 import re
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -69,8 +69,19 @@ class Problem(Answer):
     errors: tuple[FieldError, ...] | None = None
 
 
-def install(app: FastAPI, public_url: str) -> None:
-    """Answer every failure of ``app`` with a problem whose type is a page below ``public_url``."""
+Told = Callable[[Request, Response], Awaitable[None]]
+
+
+async def _tell_nobody(_request: Request, _response: Response) -> None:
+    return
+
+
+def install(app: FastAPI, public_url: str, told: Told = _tell_nobody) -> None:
+    """Answer every failure of ``app`` with a problem whose type is a page below ``public_url``.
+
+    ``told`` hears of each that a route's own code, or what the framework does for it, led to.
+    """
+    app.state.problems_told = told
     app.state.problem_types = f"{public_url.rstrip('/')}/docs/errors#"
     for kind in (Refusal, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _handle)
@@ -78,7 +89,9 @@ def install(app: FastAPI, public_url: str) -> None:
 
 
 async def _handle(request: Request, error: Exception) -> Response:
-    return respond(request, error)
+    response = respond(request, error)
+    await request.app.state.problems_told(request, response)
+    return response
 
 
 def respond(request: Request, error: Exception) -> Response:

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from activities.outbound import screen
 from api import secrets
+from api.affairs import Affair
 from api.deps import About, AnyCaller, Exchange, House, Owner, PlatformOperator, TheHouse, actor
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.errors import Unauthorized, ValidationFailed
@@ -147,8 +148,7 @@ async def register(body: NewTenant, by: PlatformOperator, here: TheHouse, about:
             )
             keys = ready_made(here.sandbox_platform_key, account.id)
             await accounts.put(tx, here.world.vault, account, keys)
-        deed = about.deed(tenant.id, by, "tenant.registered", tenant.id)
-        await audit.record(tx, deed.model_copy(update={"organization": tenant.organization}))
+        await audit.record(tx, about.deed(tenant.id, by, "tenant.registered", tenant.id))
     return RegisteredTenant(
         app_secret=app_secret,
         webhook_secret=webhook_secret,
@@ -167,6 +167,9 @@ async def login(body: Login, here: TheHouse, about: About) -> AccessToken:
         lock = None if credential_id is None else await tenants.lock(tx, credential_id, now)
     if tenant is None or (lock and (lock.credential.tenant_id != tenant.id or lock.credential.revoked)):
         lock = None
+    if tenant is not None:
+        claimed = "unknown" if lock is None else f"claimed:{lock.credential.id}"
+        about.concerns(Affair(tenant_id=tenant.id, actor=claimed, proven=False, action="tenant.login"))
     # Even a wrong name costs a comparison, so that answers do not tell which names exist.
     opened = await secrets.opens(body.app_secret, lock.hashes if lock else ())
     if tenant is None or lock is None or not opened:

@@ -6,6 +6,7 @@ import structlog
 from fastapi import APIRouter, BackgroundTasks, Request
 
 from activities.world import alert
+from api.affairs import Affair, concerns
 from api.deps import House, TheHouse
 from api.problems import RAW_BODY
 from api.strict import Answer
@@ -36,6 +37,15 @@ async def receive(
     async with world.database.system() as tx:
         # The address is all that says whose event this is; its signature must then prove it.
         account, adapter = await world.provider(tx, account_id, provider)
+    sender = Affair(
+        tenant_id=account.tenant_id,
+        actor=f"claimed:{provider}",
+        proven=False,
+        action="webhook.receive",
+        resource=account_id,
+        provider=provider,
+    )
+    concerns(request, sender)
     try:
         observations = adapter.read_webhook(request.headers, body, now)
     except UnreadableEvent:

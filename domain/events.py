@@ -1,5 +1,6 @@
 """What tenants are told: event types, the envelope, and when a delivery is tried again."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -150,6 +151,11 @@ def envelope(event: Mapping[str, Any], *, sandbox: bool) -> dict[str, Any]:
         "sequence": event["sequence"],
         "data": event["data"],
     }
+
+
+def body(event: Mapping[str, Any], *, sandbox: bool) -> bytes:
+    """What is sent, and signed."""
+    return json.dumps(envelope(event, sandbox=sandbox), separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def rfc3339(at: datetime) -> str:

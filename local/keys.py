@@ -36,6 +36,7 @@ class Keys:
     runtime_password: str = field(default_factory=_password)
     admin_key: str = field(default_factory=lambda: f"adm_{secrets.token_urlsafe(32)}")
     signing_key: str = field(default_factory=_key_of_32_bytes)
+    audit_key: str = field(default_factory=_key_of_32_bytes)
     vault_key: str = field(default_factory=_key_of_32_bytes)
     sandbox_platform_key: str = field(default_factory=_password)
     tenant: Tenant | None = None
@@ -55,11 +56,14 @@ def load_or_make(path: Path) -> Keys:
         try:
             known = json.loads(path.read_text())
             tenant = known.pop("tenant", None)
-            return Keys(**known, tenant=Tenant(**tenant) if tenant else None)
+            keys = Keys(**known, tenant=Tenant(**tenant) if tenant else None)
         except (ValueError, TypeError, AttributeError) as error:
             raise CannotStart(f"{path} holds the platform's secrets and cannot be read: {error}") from error
-    keys = Keys()
-    keys.save(path)
+    else:
+        known, keys = {}, Keys()
+    if known.keys() < asdict(keys).keys() - {"tenant"}:
+        # New altogether, or a key that an older version did not know.
+        keys.save(path)
     return keys
 
 

@@ -53,6 +53,11 @@ class Plan:
         return f"postgresql://{role}:{quote(password, safe='')}@{server}/{roles.DATABASE}"
 
     @property
+    def audit_checkpoints(self) -> Path:
+        """Where the worker keeps what it signed of the audit trails."""
+        return self.data_dir / "audit-checkpoints.jsonl"
+
+    @property
     def temporal_address(self) -> str:
         """Where Temporal's clients connect."""
         return f"{LOOPBACK}:{self.ports['temporal']}"
@@ -142,6 +147,7 @@ class Plan:
             "sandboxUrl": self.url("sandbox"),
             "sandboxControlUrl": self.url("sandboxControl"),
             "adminKey": self.keys.admin_key,
+            "auditCheckpointsFile": str(self.audit_checkpoints),
             "tenant": {"id": tenant.id, "appName": tenant.appName, "appSecret": tenant.appSecret},
         }
 
@@ -167,6 +173,8 @@ class Plan:
             "PAYSAGA_PUBLIC_URL": self.url("api"),
             "PAYSAGA_ADMIN_KEY": self.keys.admin_key,
             "PAYSAGA_SIGNING_KEYS": self.keys.signing_key,
+            "PAYSAGA_AUDIT_KEYS": self.keys.audit_key,
+            "PAYSAGA_AUDIT_CHECKPOINTS_FILE": str(self.audit_checkpoints),
             "PAYSAGA_VAULT_KEYS": self.keys.vault_key,
             "PAYSAGA_SANDBOX_URL": self.sandbox_url or self.url("sandbox"),
             "PAYSAGA_SANDBOX_PLATFORM_KEY": self.keys.sandbox_platform_key,

@@ -33,24 +33,26 @@ class Database:
             connect_args={"timeout": 5, "server_settings": _SERVER_SETTINGS},
         )
 
+        self._frozen = self._engine.execution_options(isolation_level="REPEATABLE READ")
+
     @asynccontextmanager
-    async def tenant(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
+    async def tenant(self, tenant_id: str, *, frozen: bool = False) -> AsyncIterator[AsyncConnection]:
         """One transaction that sees and writes one tenant's rows, and no others.
 
         The setting ends with the transaction, so nothing leaks through the pool; a query that forgets
-        its tenant finds nothing rather than everything.
+        its tenant finds nothing rather than everything. ``frozen``: all is seen as it was at the first look.
         """
-        async with self._engine.begin() as tx:
+        async with (self._frozen if frozen else self._engine).begin() as tx:
             await tx.execute(_AS_TENANT, {"tenant": tenant_id})
             yield tx
 
     @asynccontextmanager
-    async def system(self) -> AsyncIterator[AsyncConnection]:
+    async def system(self, *, frozen: bool = False) -> AsyncIterator[AsyncConnection]:
         """One transaction that reads across tenants, for the few jobs that must find out whose a thing is.
 
         It may write next to nothing: what belongs to a tenant is written under that tenant.
         """
-        async with self._engine.begin() as tx:
+        async with (self._frozen if frozen else self._engine).begin() as tx:
             await tx.execute(_AS_SYSTEM)
             yield tx
 

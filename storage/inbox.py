@@ -15,7 +15,7 @@ from domain.said import Said
 from domain.tenant import ProviderAccount
 from domain.values import Value, new_id
 from domain.verdicts import ECHO, Standing, decide
-from storage import tables
+from storage import audit, tables
 from storage.tables import inbox
 
 # An event whose payment we do not (yet) know is looked up again for this long.
@@ -85,6 +85,7 @@ async def receive(
             select(inbox).where(inbox.c.account_id == account.id, inbox.c.event_id == said.cause_id)
         )
     ).one()
+    await _record_if_shelved(tx, row, now)
     return None if row.state == "PROCESSED" else _letter(row)
 
 
@@ -135,7 +136,10 @@ async def match(tx: AsyncConnection, letter: Letter, said: Said, now: datetime) 
             changes = {"due_at": _again(letter, now)}
     found = await tx.execute(_open(letter.id).values(changes).returning(inbox))
     row = found.one_or_none()
-    return letter if row is None else _letter(row)
+    if row is None:
+        return letter
+    await _record_if_shelved(tx, row, now)
+    return _letter(row)
 
 
 async def passed_on(tx: AsyncConnection, letter: Letter, now: datetime) -> None:
@@ -165,9 +169,12 @@ async def stumbled(tx: AsyncConnection, letter_id: str, why: str, now: datetime)
             note=why,
             due_at=later,
         )
-        .returning(inbox.c.state)
+        .returning(inbox)
     )
-    return bool(changed.scalar() == "DEAD")
+    row = changed.one_or_none()
+    if row is not None:
+        await _record_if_shelved(tx, row, now)
+    return row is not None and bool(row.state == "DEAD")
 
 
 async def is_echo(tx: AsyncConnection, letter: Letter, said: Said, payment: Payment, now: datetime) -> bool:
@@ -190,13 +197,33 @@ async def processed(tx: AsyncConnection, letter_id: str, note: str, now: datetim
     )
 
 
-async def quarantine(tx: AsyncConnection, letter_id: str, note: str) -> None:
+async def quarantine(tx: AsyncConnection, letter_id: str, note: str, now: datetime) -> None:
     """Authentic, but a person must look at it: kept, and not tried again."""
-    await tx.execute(
+    shelved = await tx.execute(
         update(inbox)
         .where(inbox.c.id == letter_id, inbox.c.state != "PROCESSED")
         .values(state="QUARANTINED", note=note)
+        .returning(inbox)
     )
+    for row in shelved:
+        await _record_if_shelved(tx, row, now)
+
+
+async def _record_if_shelved(tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
+    """That an event takes no effect until a person looks at it goes on record."""
+    if row.state not in {"QUARANTINED", "DEAD"}:
+        return
+    deed = audit.Deed(
+        tenant_id=row.tenant_id,
+        actor=f"provider:{row.provider}",
+        action=f"event.{row.state.lower()}",
+        resource=row.payment_id or row.id,
+        provider=row.provider,
+        result="noted",
+        failure=row.note,
+        at=now,
+    )
+    await audit.record(tx, deed)
 
 
 async def find(tx: AsyncConnection, states: Sequence[str], limit: int) -> list[Letter]:

@@ -220,9 +220,9 @@ class Cause(Value):
     raw_state: str | None = None
 
 
-async def note(tx: AsyncConnection, payment: Payment, cause: Cause) -> None:
-    """Add a line to the payment's own history, once per cause."""
-    await tx.execute(
+async def note(tx: AsyncConnection, payment: Payment, cause: Cause) -> bool:
+    """Add a line to the payment's own history, once per cause; False for a repeat."""
+    added = await tx.execute(
         upsert(payment_events)
         .values(
             id=derived_id("pev", cause.at, payment.id, cause.id),
@@ -236,6 +236,13 @@ async def note(tx: AsyncConnection, payment: Payment, cause: Cause) -> None:
         )
         .on_conflict_do_nothing(index_elements=["payment_id", "cause_id"])
     )
+    return bool(added.rowcount)
+
+
+async def remark(tx: AsyncConnection, payment: Payment, cause: Cause) -> None:
+    """What was heard or decided and changed nothing leaves its lines in history and audit, once."""
+    if await note(tx, payment, cause):
+        await audit.record(tx, _deed(payment, cause, "noted"))
 
 
 async def record_change(
@@ -246,20 +253,22 @@ async def record_change(
     Names the endpoints that now have something to receive. Call it last in the transaction.
     """
     await note(tx, payment, cause)
-    await audit.record(
-        tx,
-        audit.Deed(
-            tenant_id=payment.order.tenant_id,
-            actor=cause.actor,
-            action=cause.type,
-            resource=payment.id,
-            provider=payment.order.provider,
-            failure=payment.failure_code,
-            correlation_id=payment.order.correlation_id,
-            at=cause.at,
-        ),
-    )
+    await audit.record(tx, _deed(payment, cause, "ok"))
     return await events.announce(tx, payment.order.tenant_id, told, cause.at)
+
+
+def _deed(payment: Payment, cause: Cause, result: str) -> audit.Deed:
+    return audit.Deed(
+        tenant_id=payment.order.tenant_id,
+        actor=cause.actor,
+        action=cause.type,
+        resource=payment.id,
+        result=result,
+        provider=payment.order.provider,
+        failure=payment.failure_code,
+        correlation_id=payment.order.correlation_id,
+        at=cause.at,
+    )
 
 
 async def history(tx: AsyncConnection, payment_id: str) -> list[dict[str, Any]]:

@@ -394,7 +394,7 @@ ledger_entries = Table(
 audit_records = Table(
     "audit_records",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
     _tenant(),
     Column("organization", String(128)),
     Column("actor", String(160), nullable=False),
@@ -407,6 +407,34 @@ audit_records = Table(
     _at("at"),
     Index(None, "tenant_id", "at"),
     Index(None, "tenant_id", "resource"),
+    Index(None, "tenant_id", "id"),
+)
+
+# No foreign keys to what is sealed: a record that is gone must leave its seal behind.
+audit_seals = Table(
+    "audit_seals",
+    metadata,
+    Column("tenant_id", Id, ForeignKey("tenants.id"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("record_id", BigInteger, nullable=False, unique=True),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("tenant_id", Id, ForeignKey("tenants.id"), primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("first", BigInteger, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("highest", BigInteger, nullable=False),
+    _at("latest"),
+    Column("previous", LargeBinary, nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    _at("at"),
+    Index(None, "latest"),
 )
 
 inbox = Table(

@@ -239,6 +239,17 @@ class Tenant:
             return [dict(row) for row in await db.fetch(query, *arguments)]
 
 
+async def sealed(tenant: Tenant) -> None:
+    """Wait until all that is on the tenant's record is sealed."""
+
+    async def look() -> bool | None:
+        answer = await tenant.call("GET", "/v1/audit/verify")
+        assert answer.status_code == 200, answer.text
+        return answer.json()["pending"] == 0 or None
+
+    await eventually(look)
+
+
 def kinds(history: WorkflowHistory) -> list[str]:
     """What happened in a workflow, event by event."""
     return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]

@@ -15,6 +15,7 @@ SOUND = {
     "database_url": "postgresql://paysaga_runtime:pw@localhost/paysaga",
     "admin_key": "adm_" + "x" * 40,
     "signing_keys": KEY,
+    "audit_keys": KEY,
     "vault_keys": KEY,
 }
 

@@ -29,6 +29,7 @@ def settings_of(house: House) -> Settings:
         database_url=house.ready["databaseUrl"],
         admin_key=secrets["admin_key"],
         signing_keys=secrets["signing_key"],
+        audit_keys=secrets["audit_key"],
         vault_keys=secrets["vault_key"],
         sandbox_url=house.ready["sandboxUrl"],
         time_scale=1,

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -16,6 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.world import World, alert
 from storage import approvals, disputes, events, inbox, open_payments, payments, refunds
 from workflows import messages
+from workflows.sealing import SEALED_EVERY, Sealer
 
 log = structlog.get_logger(__name__)
 
@@ -42,9 +44,10 @@ _OVERDUE_AFTER: Final = timedelta(seconds=5)
 class Sweeps:
     """Runs its rounds for as long as it is entered."""
 
-    def __init__(self, world: World, temporal: Client) -> None:
+    def __init__(self, world: World, temporal: Client, checkpoints_file: Path | None = None) -> None:
         self._world = world
         self._temporal = temporal
+        self._sealer = Sealer(world, checkpoints_file)
         # Whom we have looked after, and until when that is enough.
         self._seen: dict[str, datetime] = {}
         self._wishes: dict[str, datetime] = {}
@@ -63,6 +66,7 @@ class Sweeps:
                 self.wake_couriers,
             )
         ]
+        rounds.append(asyncio.create_task(self._again(self._sealer.seal_trails, pause=SEALED_EVERY)))
         try:
             yield
         finally:
@@ -70,13 +74,13 @@ class Sweeps:
                 task.cancel()
             await asyncio.gather(*rounds, return_exceptions=True)
 
-    async def _again(self, sweep: Callable[[], Awaitable[None]]) -> None:
+    async def _again(self, sweep: Callable[[], Awaitable[None]], pause: timedelta = _ROUND) -> None:
         while True:
             try:
                 await sweep()
             except Exception as error:  # noqa: BLE001 - whatever is away now, the next round asks again
                 log.warning("sweep_postponed", sweep=sweep.__name__, reason=type(error).__name__)
-            await asyncio.sleep(_ROUND.total_seconds())
+            await asyncio.sleep(pause.total_seconds())
 
     async def start_orders(self) -> None:
         """Give every accepted order its workflow, and every open payment one that went missing."""
@@ -182,7 +186,7 @@ class Sweeps:
             if theirs is None:
                 return
             async with self._world.database.tenant(letter.tenant_id) as tx:
-                await inbox.quarantine(tx, letter.id, inbox.OTHER_ACCOUNT)
+                await inbox.quarantine(tx, letter.id, inbox.OTHER_ACCOUNT, self._world.clock())
             alert("event_quarantined", inbox_id=letter.id, why=inbox.OTHER_ACCOUNT)
         elif letter.state != "UNMATCHED":
             alert(f"event_{letter.state.lower()}", inbox_id=letter.id, why=letter.note)

@@ -36,7 +36,13 @@ def sound() -> Evidence:
                 *("events", "deliveries", "refunds"),
             )
         },
-        verified={"ok": True, "checks": [{"promise": "I1", "outcome": "ok", "findings": []}]},
+        verified={
+            "ok": True,
+            "checks": [
+                {"promise": "I1", "outcome": "ok", "findings": []},
+                {"promise": "I7 the trail", "outcome": "ok", "detail": "9 records sealed", "findings": []},
+            ],
+        },
     )
     _sell(evidence, "pay_paid", 0, "SUCCEEDED", captured=AMOUNT, booked=AMOUNT)
     _sell(evidence, "pay_expired", 0, "EXPIRED")

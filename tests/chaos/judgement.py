@@ -104,8 +104,19 @@ def judge(evidence: Evidence) -> list[Ruling]:
         Ruling(promise, f"{len(case.payments)} payments", tuple(look(case)))
         for promise, look in _LOOKS.items()
     ]
-    rulings.append(Ruling("I7 the audit chain verifies", "not checked: audit records are not sealed yet"))
+    rulings.append(_sealed(case))
     return sorted(rulings, key=lambda ruling: ruling.promise)
+
+
+def _sealed(case: Case) -> Ruling:
+    """The platform's own examination: nobody else knows how its records were sealed."""
+    promise = "I7 the audit chain verifies"
+    checks = case.evidence.verified["checks"]
+    said = next((check for check in checks if check["promise"].startswith("I7 ")), None)
+    if said is None or said["outcome"] == "skipped":
+        return Ruling(promise, "not checked: paysaga verify says nothing of it")
+    findings = tuple(Finding(found["subject"], found["problem"]) for found in said["findings"])
+    return Ruling(promise, said["detail"], findings)
 
 
 def harmed(rulings: list[Ruling], harm: Harm) -> set[str]:

@@ -247,6 +247,12 @@ BREACHES = [
         lambda e: e.bugs.append(("ten_0", "POST /v1/payments")),
     ),
     Doctored(
+        "a record of the trail that was changed", "I7", "ten_0 3", "edited", None,
+        lambda e: e.verified["checks"][1].update(
+            outcome="breach", findings=[{"subject": "ten_0 3", "problem": "edited: aud_3"}]
+        ),
+    ),
+    Doctored(
         "what the platform finds by itself", "paysaga verify", "pay_paid", "I2: captured twice", None,
         lambda e: e.verified["checks"].append(
             {

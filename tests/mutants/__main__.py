@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tests.mutants.catalogue import MUTANTS, WAITING
+from tests.mutants.catalogue import ALL, MUTANTS, WAITING
 from tests.mutants.mutant import Mutant
 from tests.mutants.verdict import Verdict, judge, passing, written_down
 
@@ -147,7 +147,7 @@ def _tell(verdicts: Sequence[Verdict], seconds: float) -> None:
 
 
 def _list() -> None:
-    for mutant in (*MUTANTS, *WAITING):
+    for mutant in ALL:
         console.print(f"[bold]{mutant.name}[/]\n    {escape(mutant.breaks)}")
         if not isinstance(mutant, Mutant):
             console.print(f"    [yellow]waiting: {mutant.waits_for}[/]")

@@ -1,13 +1,8 @@
 """All mutants. What is guarded by something not built yet waits for it."""
 
-from tests.mutants import eyes, messages, money, walls
-from tests.mutants.mutant import Waiting
+from tests.mutants import evidence, eyes, messages, money, walls
+from tests.mutants.mutant import Mutant, Waiting
 
-MUTANTS = (*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS, *walls.MUTANTS)
-WAITING = (
-    Waiting(
-        name="unchained-audit",
-        breaks="Records of the audit trail do not seal the ones before: one can be changed without a trace.",
-        waits_for="audit records are append-only, but not yet sealed into a chain",
-    ),
-)
+MUTANTS = (*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS, *walls.MUTANTS, *evidence.MUTANTS)
+WAITING: tuple[Waiting, ...] = ()
+ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)

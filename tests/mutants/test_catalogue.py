@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants.catalogue import MUTANTS, WAITING
+from tests.mutants.catalogue import ALL, MUTANTS
 from tests.mutants.mutant import Edit, Mutant, Outdated
 from tests.mutants.verdict import judge, passing
 from tests.mutants.witness import is_assertion
@@ -38,7 +38,7 @@ def test_a_mutants_killers_are_tests_of_the_ordinary_suite(mutant: Mutant) -> No
 
 
 def test_a_name_means_one_mutant() -> None:
-    names = [mutant.name for mutant in (*MUTANTS, *WAITING)]
+    names = [mutant.name for mutant in ALL]
     assert len({*names}) == len(names)
 
 

@@ -164,6 +164,8 @@ async def test_an_operator_has_a_dead_event_heard_again(
     )
     code, printed = await paysaga("inbox", "retry", letter["id"], house=house)
     assert code == 0, printed
+    (line,) = await tenant.rows("SELECT actor, resource FROM audit_records WHERE action = 'inbox.retry'")
+    assert (line["actor"].split(":")[0], line["resource"]) == ("operator", letter["id"])
     await tenant.eventually(payment, "SUCCEEDED")
     await filed(tenant)
     code, printed = await paysaga("inbox", "retry", letter["id"], house=house)

@@ -22,12 +22,15 @@ from domain.payment import PaymentStatus as S
 from domain.verdicts import Verdict
 from storage import checkouts, payments
 from storage.database import Database
-from tests.house import House, Json, Tenant
+from tests.house import House, Json, Tenant, sealed
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
-APPEND_ONLY = ("payment_events", "ledger_entries", "audit_records", "events")
+APPEND_ONLY = (
+    *("payment_events", "ledger_entries", "events"),
+    *("audit_records", "audit_seals", "audit_checkpoints"),
+)
 DEEDS = ("UPDATE {0} SET tenant_id = tenant_id", "DELETE FROM {0}", "TRUNCATE {0} CASCADE")
 MONEY = Money(amount_minor=1_990_000, currency="HUF")
 NOW = datetime.now(UTC)
@@ -107,11 +110,12 @@ async def shop(house: House) -> Tenant:
 
 @pytest.fixture(scope="module")
 async def paid(shop: Tenant) -> Json:
-    """A payment with all its traces: history, books, audit, announcements."""
+    """A payment with all its traces: history, books, audit with its seals, announcements."""
     payment = await shop.open(entitlements=[{"feature": "pro"}])
     await shop.pay(payment)
     await shop.eventually(payment, "SUCCEEDED")
     await shop.ended(payment)
+    await sealed(shop)
     return payment
 
 
@@ -138,7 +142,7 @@ async def test_not_even_a_superuser_changes_what_has_happened(
     house: House, paid: Json, table: str, deed: str
 ) -> None:
     async with above_the_rules(house) as db:
-        assert paid["id"] in str(await db.fetch(f"SELECT * FROM {table}"))
+        assert paid["tenantId"] in str(await db.fetch(f"SELECT * FROM {table}"))
         with pytest.raises(asyncpg.RestrictViolationError, match=f"{table} is append-only"):
             await db.execute(deed.format(table))
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
 from storage.tables import metadata
-from tests.house import House, Receiver, Tenant, eventually
+from tests.house import House, Receiver, Tenant, eventually, sealed
 from tests.stories.test_refunds import paid, refund
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await tenant.ended(payment)
             await money_back(tenant)
             await tenant.disputed(payment)
+            await sealed(tenant)
         yield Neighbours(house, us, them)
 
 
@@ -209,7 +210,8 @@ async def test_nobody_adds_a_row_in_anothers_name(neighbours: Neighbours, table:
     async with neighbours.as_us() as db:
         with refused_by_policy():
             await db.execute(
-                f"INSERT INTO {table} SELECT * FROM jsonb_populate_record(NULL::{table}, $1::text::jsonb)",
+                f"INSERT INTO {table} OVERRIDING SYSTEM VALUE"
+                f" SELECT * FROM jsonb_populate_record(NULL::{table}, $1::text::jsonb)",
                 theirs,
             )
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.house import House, Json, Receiver, Tenant, eventually, refused
+from tests.house import House, Json, Receiver, Tenant, eventually, refused, sandbox_keys
 from tests.stories.test_refunds import ask, becomes, refund
 
 ALL = 1990000
@@ -23,6 +24,16 @@ async def over_there(house: House, payment: Json) -> str:
 
 async def decided(house: House, payment: Json, outcome: str) -> None:
     await house.control("POST", f"disputes/{await over_there(house, payment)}", {"outcome": outcome})
+
+
+async def at_the_company(house: House, tenant: Tenant, payment: Json) -> Json:
+    """The evidence that lies beside the dispute over there."""
+    _, key = sandbox_keys(house, await tenant.account())
+    async with httpx.AsyncClient(base_url=house.ready["sandboxUrl"], trust_env=False) as http:
+        path = f"/v1/disputes/{await over_there(house, payment)}"
+        answer = await http.get(path, headers={"Authorization": f"Bearer {key}"})
+    found: Json = answer.json()["evidence"]
+    return found
 
 
 async def stands(tenant: Tenant, payment: Json, status: str) -> Json:
@@ -169,6 +180,10 @@ async def test_the_tenants_word_is_handed_in_with_what_we_know(house: House, ten
         return found if found["evidenceSentAt"] else None
 
     await eventually(sent)
+    handed_in = await at_the_company(house, tenant, payment)
+    assert handed_in["statement"] == "Signed for by the neighbour."
+    facts = handed_in["proof"]["facts"]
+    assert (facts["paymentId"], facts["disputes"][0]["id"]) == (payment["id"], dispute["id"])
     again = await tenant.call("POST", f"/v1/disputes/{dispute['id']}/evidence", json={})
     refused(again, 409, "illegal_transition")
     await decided(house, payment, "won")

@@ -265,10 +265,16 @@ async def test_a_payment_leaves_a_line_with_who_asked_and_who_answered(tenant: T
     assert {line["actor"] for line in lines[1:]} == {"provider:sandbox"}
 
 
-async def test_refused_deeds_leave_nothing_behind(tenant: Tenant) -> None:
+async def test_refused_deeds_leave_that_they_were_refused_and_nothing_else(tenant: Tenant) -> None:
     reader = await colleague(tenant, "readonly")
     before = await trail(tenant)
     refused(await reader.create(), 403, "forbidden")
     refused(await reader.call("PATCH", SETTINGS, json={}), 403, "forbidden")
     refused(await tenant.create(amount=1), 422, "amount_out_of_range")
-    assert await trail(tenant) == before
+    after = await trail(tenant)
+    assert after[: len(before)] == before
+    assert [line["failure"] for line in after[len(before) :]] == [
+        "forbidden",
+        "forbidden",
+        "amount_out_of_range",
+    ]

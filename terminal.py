@@ -1,0 +1,62 @@
+"""How commands speak: to whom, in which form, and with which exit code they end."""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+console = Console(highlight=False, soft_wrap=True)
+AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON document on stdout")]
+
+NOT_RUNNING = (
+    "No running platform found. Start one with `paysaga dev`, or say where it is with PAYSAGA_READY_FILE,"
+    " PAYSAGA_DATA_DIR, or PAYSAGA_DATABASE_URL and its like."
+)
+
+
+def ask(question: Any) -> Any:
+    async def found() -> Any:
+        import inspection
+
+        async with inspection.platform() as here:
+            if here is None:
+                refuse(NOT_RUNNING)
+            return await question(here)
+
+    return asyncio.run(found())
+
+
+def tell(deed: Any) -> Any:
+    """As ``ask``, for what needs Temporal, too."""
+
+    async def done(here: Any) -> Any:
+        from temporalio.client import Client
+        from temporalio.contrib.pydantic import pydantic_data_converter
+
+        if here.temporal is None:
+            refuse(NOT_RUNNING)
+        address, namespace = here.temporal
+        temporal = await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
+        return await deed(here, temporal)
+
+    return ask(done)
+
+
+def print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, indent=2, default=str))
+
+
+def refuse(why: str) -> NoReturn:
+    typer.secho(why, err=True, fg="red")
+    raise typer.Exit(2)
+
+
+def leave(code: int) -> None:
+    """End now. The Temporal SDK's threads sometimes abort an interpreter that takes its leave politely."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
