@@ -102,7 +102,7 @@ def verify_proof(
         brought = [unb64url(each) for each in document["publicKeys"]]
         keyring = Keyring(brought if key is None else _keys(key))
         steps = proof.examine(document, keyring.trusts, known_key=key is not None)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         typer.secho(f"This cannot be verified: {error}", err=True, fg="red")
         leave(1)
     outcome = proof.verdict(steps)
