@@ -91,8 +91,8 @@ def verify_proof(
 ) -> None:
     """Examine a proof bundle, here and now: nobody is asked, no platform is needed.
 
-    Exit code 0: it is what it claims, by the key you trust. 1: it is not. 2: it is intact in itself, but
-    without --key nobody can say who signed it.
+    Exit code 0: it is intact, and with --key it is signed by the key you trust. 1: it is not. Without --key
+    the outcome is "open", and a warning says that anybody may have signed it.
     """
     from domain import proof
     from storage.notary import Keyring, unb64url
@@ -113,9 +113,12 @@ def verify_proof(
             sign = {"ok": "[green]✓[/]", "broken": "[red]✗[/]", "open": "[yellow]–[/]"}[step.outcome]
             console.print(f"{sign} {escape(step.subject):<20} {escape(step.detail)}")
         console.print(f"[dim]{_LIMITS}[/]")
-    leave({"ok": 0, "broken": 1, "open": 2}[outcome])
+    if outcome == "open":
+        typer.secho(_UNKNOWN_SIGNER, err=True, fg="yellow")
+    leave(1 if outcome == "broken" else 0)
 
 
+_UNKNOWN_SIGNER = "Intact, but anybody may have signed it: pass --key with the public key you were given."
 _LIMITS = "Not looked at: whether the payment went on since, what the provider holds, the rest of the trail."
 
 
