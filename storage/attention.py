@@ -41,6 +41,14 @@ _QUESTIONS: Final[Mapping[str, str]] = {
         FROM refunds r JOIN payments p ON p.id = r.payment_id
         WHERE r.state = 'FAILED' AND p.status <> 'SUCCEEDED' AND p.captured_minor > p.refund_reserved
     """,
+    "books differ": """
+        SELECT d.id AS subject, d.tenant_id, d.at AS since,
+            d.drift || ' ' || d.subject || ': ' || d.here || ' here, ' || d.there || ' there' AS why
+        FROM reconciliation_differences d JOIN reconciliation_runs r ON r.id = d.run_id
+        WHERE d.action = 'REPORTED' AND r.id = (
+            SELECT id FROM reconciliation_runs WHERE account_id = r.account_id AND state = 'DONE'
+            ORDER BY started_at DESC LIMIT 1)
+    """,
     "event": """
         SELECT id AS subject, tenant_id, received_at AS since, state || ' ' || coalesce(note, '') AS why
         FROM inbox WHERE state IN ('QUARANTINED', 'DEAD')

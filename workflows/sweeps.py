@@ -13,9 +13,10 @@ import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.reconciliation import Books, every, keeps_lists
 from activities.world import World, alert
-from storage import disputes, events, inbox, payments, refunds
-from workflows import messages
+from storage import accounts, disputes, events, inbox, payments, reconciliation, refunds
+from workflows import messages, schedules
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,10 @@ _UNSEEN_FOR: Final = timedelta(days=2)
 _AWAY: Final = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 )
+# A run of reconciliation moves with every page; after this long nobody may be leading it.
+_UNMOVED_FOR: Final = timedelta(minutes=2)
+# Accounts get their Schedules as they come; all of them are looked at anew so often.
+_ANEW_EVERY: Final = timedelta(hours=1)
 # A courier wakes itself for what is due; this much later it must have been lost.
 _OVERDUE_AFTER: Final = timedelta(seconds=5)
 
@@ -45,6 +50,8 @@ class Sweeps:
         self._temporal = temporal
         # Whom we have looked after, and until when that is enough.
         self._seen: dict[str, datetime] = {}
+        # The last account whose Schedule was looked after, and when it is time to begin with the first again.
+        self._scheduled, self._anew_at = "", world.clock() + _ANEW_EVERY
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -56,6 +63,8 @@ class Sweeps:
                 self.start_disputes,
                 self.drain_inbox,
                 self.wake_couriers,
+                self.keep_schedules,
+                self.lead_reconciliations,
             )
         ]
         try:
@@ -167,6 +176,32 @@ class Sweeps:
                 async with _alone(endpoint_id):
                     await messages.wake(self._temporal, tenant_id, [endpoint_id])
                     self._seen[endpoint_id] = self._world.clock() + _SEEN_FOR
+
+    async def keep_schedules(self) -> None:
+        """Give every account that takes payments the Schedule of its reconciliation, and no other one."""
+        if self._world.clock() >= self._anew_at:
+            self._scheduled, self._anew_at = "", self._world.clock() + _ANEW_EVERY
+        async with self._world.database.system() as tx:
+            found = await accounts.after(tx, self._scheduled, _BATCH)
+        for account, served in found:
+            books = Books(tenant_id=account.tenant_id, provider=account.provider)
+            async with _alone(account.id):
+                if not served:
+                    await schedules.drop(self._temporal, books)
+                elif keeps_lists(account):
+                    await schedules.keep(self._temporal, books, every(self._world))
+            self._scheduled = account.id
+
+    async def lead_reconciliations(self) -> None:
+        """Begin the runs that were asked for and that nobody leads."""
+        now, world = self._world.clock(), self._world
+        async with world.database.system() as tx:
+            runs = await reconciliation.leaderless(tx, now - _UNMOVED_FOR, list(self._seen), _BATCH)
+        for run in runs:
+            async with _alone(run.id):
+                books = Books(tenant_id=run.tenant_id, provider=run.provider)
+                await schedules.begin(self._temporal, books, every(world), queue=False)
+                self._seen[run.id] = now + _SEEN_FOR
 
 
 @asynccontextmanager

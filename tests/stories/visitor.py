@@ -32,13 +32,14 @@ DOORS = {
     "provider": Door("PUT", "/v1/tenants/me/providers/{provider}", {"credentials": KEYS}),
     "payment": Door("POST", "/v1/payments", ORDER),
     "refund": Door("POST", "/v1/payments/{payment_id}/refunds", {"amount": 1000}),
+    "reconciliation": Door("POST", "/v1/reconciliation/runs", {"provider": "sandbox"}),
     "evidence": Door("POST", "/v1/disputes/{dispute_id}/evidence", {"statement": "It was delivered."}),
 }
 # All that a tenant can own.
 TABLES = (
     *("tenants", "credentials", "provider_accounts", "webhook_endpoints", "payments", "payment_events"),
     *("events", "entitlements", "ledger_entries", "audit_records", "inbox", "checkouts", "refunds"),
-    "disputes",
+    *("disputes", "reconciliation_runs", "reconciliation_differences", "reconciliation_sightings"),
 )
 
 
