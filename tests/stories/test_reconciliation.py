@@ -3,8 +3,7 @@
 import asyncio
 from typing import Any
 
-from tests.house import House, Json, Receiver, Tenant, eventually, refused
-from tests.stories.test_refunds import becomes, by_hand
+from tests.house import Json, Tenant, eventually
 
 # Five minutes of business, of which a webhook may still be under way, and the moment until we ask.
 GRACE = 5.5
@@ -44,7 +43,7 @@ async def test_books_that_agree_differ_in_nothing(tenant: Tenant) -> None:
     assert run["compared"]["payments"] == 1
 
 
-async def test_money_that_no_webhook_told_of_is_found_and_heard_of(house: House, tenant: Tenant) -> None:
+async def test_money_that_no_webhook_told_of_is_found_and_heard_of(tenant: Tenant) -> None:
     await tenant.fault("webhook.send", "webhook", "lost", count=100)
     await tenant.fault("checkout.read", "before", "status:503", count=100)
     payment = await tenant.open(expiresInSeconds=86_400, entitlements=[{"feature": "pro"}])
