@@ -76,8 +76,8 @@ async def by_id(tx: AsyncConnection, account_id: str) -> ProviderAccount:
     return account((await tx.execute(query)).one())
 
 
-async def after(tx: AsyncConnection, account_id: str, limit: int) -> list[tuple[ProviderAccount, bool]]:
-    """Accounts of all tenants by id, after this one, each with whether its tenant has a live one there.
+async def after(tx: AsyncConnection, made: datetime, limit: int) -> list[tuple[ProviderAccount, bool]]:
+    """Accounts of all tenants made after this, oldest first, and whether their tenants have live ones there.
 
     Needs a system transaction.
     """
@@ -89,8 +89,8 @@ async def after(tx: AsyncConnection, account_id: str, limit: int) -> list[tuple[
     )
     rows = await tx.execute(
         select(provider_accounts, served.label("served"))
-        .where(provider_accounts.c.id > account_id)
-        .order_by(provider_accounts.c.id)
+        .where(provider_accounts.c.created_at > made)
+        .order_by(provider_accounts.c.created_at)
         .limit(limit)
     )
     return [(account(row), row.served) for row in rows]

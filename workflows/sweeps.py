@@ -6,7 +6,7 @@ Every round repeats safely. Temporal being away only means that the next round f
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -38,6 +38,7 @@ _AWAY: Final = frozenset(
 _UNMOVED_FOR: Final = timedelta(minutes=2)
 # Accounts get their Schedules as they come; all of them are looked at anew so often.
 _ANEW_EVERY: Final = timedelta(hours=1)
+_FIRST: Final = datetime.fromtimestamp(0, UTC)
 # A courier wakes itself for what is due; this much later it must have been lost.
 _OVERDUE_AFTER: Final = timedelta(seconds=5)
 
@@ -50,8 +51,8 @@ class Sweeps:
         self._temporal = temporal
         # Whom we have looked after, and until when that is enough.
         self._seen: dict[str, datetime] = {}
-        # The last account whose Schedule was looked after, and when it is time to begin with the first again.
-        self._scheduled, self._anew_at = "", world.clock() + _ANEW_EVERY
+        # Up to which account Schedules were looked after, and when it is time to begin with the first again.
+        self._scheduled, self._anew_at = _FIRST, world.clock() + _ANEW_EVERY
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -180,7 +181,7 @@ class Sweeps:
     async def keep_schedules(self) -> None:
         """Give every account that takes payments the Schedule of its reconciliation, and no other one."""
         if self._world.clock() >= self._anew_at:
-            self._scheduled, self._anew_at = "", self._world.clock() + _ANEW_EVERY
+            self._scheduled, self._anew_at = _FIRST, self._world.clock() + _ANEW_EVERY
         async with self._world.database.system() as tx:
             found = await accounts.after(tx, self._scheduled, _BATCH)
         for account, served in found:
@@ -190,7 +191,7 @@ class Sweeps:
                     await schedules.drop(self._temporal, books)
                 elif keeps_lists(account):
                     await schedules.keep(self._temporal, books, every(self._world))
-            self._scheduled = account.id
+            self._scheduled = account.created_at
 
     async def lead_reconciliations(self) -> None:
         """Begin the runs that were asked for and that nobody leads."""

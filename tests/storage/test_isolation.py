@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.database import Database
 from storage.tables import metadata
 from tests.house import House, Receiver, Tenant, eventually
+from tests.stories.test_reconciliation import nobodys_capture, reconciled
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -57,6 +58,9 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await tenant.ended(payment)
             await money_back(tenant)
             await tenant.disputed(payment)
+            await nobodys_capture(tenant, "pay_of_nobody")
+        for tenant in (us, them):
+            assert (await reconciled(tenant))["found"]
         yield Neighbours(house, us, them)
 
 
