@@ -24,7 +24,7 @@ from local.roles import ATTRIBUTES
 from tests.house import House
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/adr/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/*/*.md")])
 ADRS = sorted(ROOT.glob("docs/adr/*.md"))
 # The only strangers a document may send its reader to.
 HOSTS = {
