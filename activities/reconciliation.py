@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities import findings
@@ -74,15 +75,9 @@ class ReconciliationActivities:
     @activity.defn
     async def give_up(self, trouble: Trouble) -> None:
         """The provider's books cannot be read. The next run looks at the same days again."""
-        world, now, books, run = self._world, self._world.clock(), trouble.books, None
-        async with world.database.tenant(books.tenant_id) as tx:
-            account = await accounts.get(tx, books.provider)
-            if account is not None:
-                run = await reconciliation.give_up(tx, account.id, trouble.why, now)
-            if run is not None:
-                failed = findings.deed(run, "reconciliation", "reconciliation.failed", now)
-                await audit.record(tx, failed)
-        if run is not None:
+        async with self._world.database.tenant(trouble.books.tenant_id) as tx:
+            ended = await self._ended(tx, trouble)
+        for run in ended:
             ids = {"tenant_id": run.tenant_id, "run_id": run.id}
             alert("reconciliation_failed", why=trouble.why, provider=run.provider, **ids)
 
@@ -91,9 +86,17 @@ class ReconciliationActivities:
         async with world.database.tenant(books.tenant_id) as tx:
             account = await accounts.get(tx, books.provider)
             if account is None or not keeps_lists(account):
+                await self._ended(tx, Trouble(books=books, why="the account was retired"))
                 return None
             run, _ = await reconciliation.begin(tx, account, window(world), world.clock())
             return run
+
+    async def _ended(self, tx: AsyncConnection, trouble: Trouble) -> list[Run]:
+        now = self._world.clock()
+        ended = await reconciliation.give_up(tx, trouble.books.provider, trouble.why, now)
+        for run in ended:
+            await audit.record(tx, findings.deed(run, "reconciliation", "reconciliation.failed", now))
+        return ended
 
     async def _next(self, run: Run, phase: Phase, beat: partial[None]) -> Run:
         if phase in LISTS:

@@ -70,17 +70,15 @@ async def advance(
     return await get(tx, run.id) if row is None else _run(row)
 
 
-async def give_up(tx: AsyncConnection, account_id: str, why: str, now: datetime) -> Run | None:
-    """End the account's run without a result; None when none is under way."""
-    row = (
-        await tx.execute(
-            update(runs)
-            .where(runs.c.account_id == account_id, runs.c.state == RunState.RUNNING)
-            .values(state=RunState.FAILED, failure=why[:255], updated_at=now, ended_at=now)
-            .returning(runs)
-        )
-    ).one_or_none()
-    return None if row is None else _run(row)
+async def give_up(tx: AsyncConnection, provider: str, why: str, now: datetime) -> list[Run]:
+    """End what is under way of the tenant's books at this provider, without a result."""
+    rows = await tx.execute(
+        update(runs)
+        .where(runs.c.provider == provider, runs.c.state == RunState.RUNNING)
+        .values(state=RunState.FAILED, failure=why[:255], updated_at=now, ended_at=now)
+        .returning(runs)
+    )
+    return [_run(row) for row in rows]
 
 
 async def announced(tx: AsyncConnection, fingerprints: Sequence[str]) -> set[str]:

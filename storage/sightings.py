@@ -13,7 +13,7 @@ from domain.dispute import Dispute
 from domain.evidence import Observation
 from domain.payment import OPEN, Payment, PaymentStatus
 from domain.reconciliation import Listed, Run, Subject
-from domain.refund import UNSETTLED, Refund, RefundObservation, RefundState
+from domain.refund import UNSETTLED, Origin, Refund, RefundObservation, RefundState
 from storage import disputes as all_disputes
 from storage import inbox
 from storage import payments as all_payments
@@ -120,7 +120,10 @@ async def _payments(
 async def unseen_refunds(
     tx: AsyncConnection, run: Run, since: datetime, after: str, limit: int
 ) -> list[Refund]:
-    """On their way, or done in the days that were looked at, and in no list of this run."""
+    """On their way, or done in the days that were looked at, and in no list of this run.
+
+    Only those that we asked for: others have no name of ours to ask by.
+    """
     seen = _seen(run, Subject.REFUND).where(
         or_(sightings.c.our_id == refunds.c.id, sightings.c.their_id == refunds.c.provider_reference)
     )
@@ -131,6 +134,7 @@ async def unseen_refunds(
             refunds.c.account_id == run.account_id,
             refunds.c.id > after,
             refunds.c.created_at < run.until,
+            refunds.c.origin != Origin.PROVIDER,
             or_(refunds.c.state.in_(UNSETTLED), done),
             ~seen,
         )

@@ -9,9 +9,11 @@ import pytest
 from temporalio.client import ScheduleOverlapPolicy
 from temporalio.service import RPCError
 
+from activities.reconciliation import Books
 from tests.house import House, Json, Receiver, Tenant, eventually, refused, sandbox_keys
 from tests.stories.statements import overhearing
 from tests.stories.test_refunds import by_hand
+from workflows import schedules
 
 # Five minutes of business, of which a webhook may still be under way, and the moment until we ask.
 GRACE = 5.5
@@ -221,6 +223,31 @@ async def test_the_books_of_a_retired_account_are_closed(house: House, tenant: T
     assert (await tenant.call("DELETE", "/v1/tenants/me/providers/sandbox")).status_code == 204
     await eventually(lambda: there(wanted=False))
     refused(await tenant.call("POST", "/v1/reconciliation/runs", json={}), 404, "not_found")
+
+
+async def test_a_run_whose_account_goes_away_ends(house: House, tenant: Tenant) -> None:
+    await tenant.fault("payment.list", "before", "status:503", count=100)
+    run = await started(tenant)
+    assert (await tenant.call("DELETE", "/v1/tenants/me/providers/sandbox")).status_code == 204
+    # The one who led it is lost, and the next one finds no account.
+    client = await house.temporal()
+    query = f"WorkflowType = 'Reconciliation' AND WorkflowId STARTS_WITH 'reconciliation:{tenant.id}:'"
+
+    async def leading() -> Any:
+        found = [each async for each in client.list_workflows(query)]
+        return found[0] if found else None
+
+    leader = await eventually(leading)
+    await client.get_workflow_handle(leader.id).terminate()
+    books = Books(tenant_id=tenant.id, provider="sandbox")
+    await schedules.begin(client, books, timedelta(days=1), queue=False)
+
+    async def ended() -> Json | None:
+        found = await read(tenant, run)
+        return found if found["status"] == "FAILED" else None
+
+    assert (await eventually(ended))["failure"] == "the account was retired"
+    await schedules.drop(client, books)
 
 
 async def test_books_that_stay_shut_end_the_run_and_not_the_next_one(tenant: Tenant) -> None:
