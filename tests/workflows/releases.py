@@ -3,12 +3,14 @@
 from temporalio import workflow
 
 from activities.courier import Round
+from activities.reconciliation import Books
 from domain.payment import PaymentRef, PaymentStatus
 from domain.refund import RefundRef, RefundState
 from workflows import policies
 from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
+from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 
 
@@ -77,3 +79,11 @@ class CarelessCourier(CourierWorkflow):
     async def run(self, errand: Round) -> None:
         await workflow.sleep(policies.AT_ONCE)
         await super().run(errand)
+
+
+@workflow.defn(name="Reconciliation")
+class CarelessReconciliation(ReconciliationWorkflow):
+    @workflow.run
+    async def run(self, books: Books) -> str | None:
+        await workflow.sleep(policies.AT_ONCE)
+        return await super().run(books)
