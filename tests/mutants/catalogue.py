@@ -1,9 +1,9 @@
 """All mutants. What is guarded by something not built yet waits for it."""
 
-from tests.mutants import messages, money, walls
+from tests.mutants import books, messages, money, walls
 from tests.mutants.mutant import Waiting
 
-MUTANTS = (*money.MUTANTS, *messages.MUTANTS, *walls.MUTANTS)
+MUTANTS = (*money.MUTANTS, *messages.MUTANTS, *walls.MUTANTS, *books.MUTANTS)
 WAITING = (
     Waiting(
         name="unchained-audit",
