@@ -26,6 +26,7 @@ from activities.approval import ApprovalActivities
 from activities.courier import CourierActivities
 from activities.dispute import DisputeActivities
 from activities.payment import PaymentActivities
+from activities.reconciliation import ReconciliationActivities
 from activities.refund import RefundActivities
 from activities.world import World
 from domain.errors import NotYet, Refusal
@@ -35,7 +36,8 @@ from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
-from workflows.policies import COURIER_QUEUE, QUEUE
+from workflows.policies import BOOKS_QUEUE, COURIER_QUEUE, QUEUE
+from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.review import ReviewWorkflow
 from workflows.sweeps import Sweeps
@@ -96,16 +98,23 @@ def not_yet(_: PatchActivationInput) -> bool:
 
 
 def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list[Worker]:
-    """Two workers: one for money, one for tenants' endpoints, which may be slow."""
+    """Three workers: for money, for tenants' endpoints, which may be slow, for reading books."""
     payment, refund, dispute = PaymentActivities(world), RefundActivities(world), DisputeActivities(world)
-    courier = CourierActivities(world)
+    courier, books = CourierActivities(world), ReconciliationActivities(world)
     approval = ApprovalActivities(world)
     patches = not_yet if hold_patches else None
     return [
         Worker(
             temporal,
             task_queue=QUEUE,
-            workflows=[PaymentWorkflow, LateWorkflow, RefundWorkflow, ReviewWorkflow, DisputeWorkflow],
+            workflows=[
+                PaymentWorkflow,
+                LateWorkflow,
+                RefundWorkflow,
+                ReviewWorkflow,
+                DisputeWorkflow,
+                ReconciliationWorkflow,
+            ],
             activities=[
                 payment.open_checkout,
                 payment.close_checkout,
@@ -120,6 +129,7 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
                 dispute.ask_about_dispute,
                 dispute.remind_of_evidence,
                 dispute.answer_dispute,
+                books.give_up,
             ],
             interceptors=[Failures()],
             workflow_runner=_RUNNER,
@@ -145,6 +155,16 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
             disable_eager_activity_execution=True,
             graceful_shutdown_timeout=_GRACE,
             patch_activation_callback=patches,
+        ),
+        Worker(
+            temporal,
+            task_queue=BOOKS_QUEUE,
+            activities=[books.reconcile],
+            interceptors=[Failures()],
+            max_concurrent_activities=4,
+            max_concurrent_activity_task_polls=1,
+            disable_eager_activity_execution=True,
+            graceful_shutdown_timeout=_GRACE,
         ),
     ]
 

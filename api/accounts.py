@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
+import structlog
+from fastapi import APIRouter, BackgroundTasks
 from pydantic import Field, ValidationError
 
 from activities.outbound import screen
+from activities.reconciliation import Books
 from api.deps import About, AnyCaller, House, Owner, TheHouse, actor
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.errors import Forbidden, NotFound, ValidationFailed
@@ -14,8 +16,10 @@ from domain.text import Url
 from domain.values import new_id
 from providers.base import PROVIDERS
 from storage import accounts, audit
+from workflows import schedules
 
 router = APIRouter(prefix="/v1/tenants/me/providers", tags=["providers"], route_class=StrictRoute)
+log = structlog.get_logger(__name__)
 
 # They travel in headers, so they are printable ASCII without spaces.
 Secret = Annotated[str, Field(min_length=1, max_length=1024, pattern="^[!-~]+$")]
@@ -88,12 +92,22 @@ async def list_accounts(who: AnyCaller, here: TheHouse) -> AccountList:
 
 
 @router.delete("/{provider}", status_code=204)
-async def retire_account(provider: str, who: Owner, here: TheHouse, about: About) -> None:
-    """No new payments through this provider; running ones finish."""
+async def retire_account(
+    provider: str, who: Owner, here: TheHouse, about: About, later: BackgroundTasks
+) -> None:
+    """No new payments through this provider; running ones finish. Its books are looked at no more."""
     async with here.world.database.tenant(who.tenant_id) as tx:
         await accounts.retire(tx, provider, here.world.clock())
         deed = about.deed(who.tenant_id, actor(who), "provider_account.retired", provider)
         await audit.record(tx, deed)
+    later.add_task(_close_books, here, Books(tenant_id=who.tenant_id, provider=provider))
+
+
+async def _close_books(here: House, books: Books) -> None:
+    try:
+        await schedules.drop(here.temporal, books)
+    except Exception as error:  # noqa: BLE001 - the sweep drops what was not dropped
+        log.warning("schedule_kept", provider=books.provider, reason=type(error).__name__)
 
 
 def _answer(here: House, account: ProviderAccount) -> AccountAnswer:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from domain.dispute import Dispute, DisputeState
 from domain.entitlement import Entitlement
 from domain.payment import Payment, PaymentStatus
+from domain.reconciliation import Difference, Run
 from domain.refund import Refund, RefundState
 from domain.values import Value
 
@@ -135,6 +136,26 @@ def dispute_announcement(dispute: Dispute, type_: str) -> Announcement:
             "status": dispute.state.value,
             "reason": dispute.reason,
             "evidenceDueBy": None if due is None else rfc3339(due),
+        },
+    )
+
+
+def mismatch_announcement(run: Run, difference_id: str, found: Difference) -> Announcement:
+    """That the provider's books differ from ours in a way that nothing mends."""
+    return Announcement(
+        type="reconciliation.mismatch",
+        payment_id=found.payment_id,
+        data={
+            "differenceId": difference_id,
+            "runId": run.id,
+            "class": found.drift.value,
+            "subject": found.subject.value,
+            "provider": run.provider,
+            "paymentId": found.payment_id,
+            "ourId": found.our_id,
+            "providerReference": found.their_id,
+            "here": found.here,
+            "there": found.there,
         },
     )
 

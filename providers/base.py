@@ -30,6 +30,7 @@ from domain.errors import (
 )
 from domain.evidence import Observation
 from domain.payment import PaymentOrder
+from domain.reconciliation import Page, Window
 from domain.refund import Refund, RefundObservation
 from domain.said import Said
 from domain.values import Value
@@ -56,6 +57,8 @@ class Capability(StrEnum):
     SIGNED_WEBHOOKS = auto()
     WEBHOOK_TIMESTAMP = auto()
     DISPUTES = auto()
+    LIST_BY_DATE = auto()
+    """Its books can be read: ``list_payments``, ``list_refunds`` and ``list_disputes``."""
 
 
 class Checkout(Value):
@@ -141,6 +144,22 @@ class Provider(ABC):
         Raises ``SignatureMissing`` or ``SignatureInvalid`` before anything is parsed, and
         ``UnreadableEvent`` when an authentic body cannot be read.
         """
+
+    async def list_payments(self, window: Window, cursor: str | None, now: datetime) -> Page:
+        """A page of what they captured in this time, oldest first; what cannot be read is in it as that.
+
+        These three are for providers with ``LIST_BY_DATE``; the others refuse.
+        """
+        raise self._keeps_no_lists(window, cursor, now)
+
+    async def list_refunds(self, window: Window, cursor: str | None, now: datetime) -> Page:
+        raise self._keeps_no_lists(window, cursor, now)
+
+    async def list_disputes(self, window: Window, cursor: str | None, now: datetime) -> Page:
+        raise self._keeps_no_lists(window, cursor, now)
+
+    def _keeps_no_lists(self, *_: object) -> ProviderRejected:
+        return ProviderRejected(f"{self.name} does not list what it did")
 
     async def _call(
         self, method: str, path: str, *, headers: Mapping[str, str], payload: object = None

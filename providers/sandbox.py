@@ -3,9 +3,10 @@
 import base64
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
+from urllib.parse import urlencode
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
@@ -16,11 +17,13 @@ from domain.errors import (
     ProviderConflict,
     ProviderNotFound,
     ProviderRejected,
+    ProviderUnavailable,
     UnreadableEvent,
 )
 from domain.evidence import Channel, Observation, Word
 from domain.money import Money
 from domain.payment import PaymentOrder
+from domain.reconciliation import Listed, Page, Subject, Window
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
 from domain.signatures import check_secret, verify
@@ -197,6 +200,24 @@ class Sandbox(Provider):
             raise UnreadableEvent("sandbox: an authentic event cannot be read") from error
         return [] if said is None else [said.model_copy(update={"evidence_sha256": evidence(body)})]
 
+    async def list_payments(self, window: Window, cursor: str | None, now: datetime) -> Page:
+        return await self._list(Subject.PAYMENT, window, cursor, now)
+
+    async def list_refunds(self, window: Window, cursor: str | None, now: datetime) -> Page:
+        return await self._list(Subject.REFUND, window, cursor, now)
+
+    async def list_disputes(self, window: Window, cursor: str | None, now: datetime) -> Page:
+        return await self._list(Subject.DISPUTE, window, cursor, now)
+
+    async def _list(self, subject: Subject, window: Window, cursor: str | None, now: datetime) -> Page:
+        wanted = {"created_from": window.since.isoformat(), "created_to": window.until.isoformat()}
+        wanted |= {"limit": "100"} | ({} if cursor is None else {"cursor": cursor})
+        said = await self._call("GET", f"/v1/{subject}s?{urlencode(wanted)}", headers=self._headers())
+        data, next_cursor = said.get("data"), said.get("next_cursor")
+        if not isinstance(data, list) or not isinstance(next_cursor, str | None):
+            raise ProviderUnavailable("sandbox: the answer is no list")
+        return Page(items=tuple(_listed(subject, item, now) for item in data), next_cursor=next_cursor)
+
     def _headers(self, key: str | None = None) -> dict[str, str]:
         headers = {
             "Authorization": f"Bearer {self._secrets.api_key.get_secret_value()}",
@@ -254,6 +275,34 @@ def _told(subject: Mapping[str, Any], event_id: str, now: datetime) -> Said | No
     return _refund_observed(subject, event_id, now) if kind == "refund" else None
 
 
+def _listed(subject: Subject, item: Any, now: datetime) -> Listed:
+    """One entry of a list. What cannot be read must not keep the others from being compared."""
+    try:
+        reference, made_at = item["id"], datetime.fromisoformat(item["created_at"])
+        said = _READ[subject](item, f"listed:{now.isoformat()}:{reference}", now)
+        return Listed(subject=subject, reference=reference, made_at=made_at, said=said)
+    except (ValueError, LookupError, TypeError, AttributeError, OutcomeUnknown):
+        name = item.get("id") if isinstance(item, dict) else None
+        return Listed(subject=subject, reference=name[:255] if isinstance(name, str) else None)
+
+
+def _captured(payment: Mapping[str, Any], cause: str, now: datetime) -> Observation:
+    """A capture, told as the checkout that brought it."""
+    status = str(payment["status"])
+    return Observation(
+        word=Word.PAID if status == "succeeded" else Word.UNCLEAR,
+        raw_state=f"payment/{status}",
+        channel=Channel.READ,
+        cause_id=cause,
+        payment_id=payment["reference"],
+        reference=payment["session"],
+        sandbox={"test": True, "live": False}.get(payment.get("mode", "")),
+        captured=Money(amount_minor=payment["amount"], currency=payment["currency"]),
+        observed_at=now,
+        evidence_sha256=evidence(json.dumps(payment, sort_keys=True).encode()),
+    )
+
+
 def _refund_observed(refund: Mapping[str, Any], cause: str, now: datetime) -> RefundObservation:
     error = refund.get("failure") or {}
     try:
@@ -294,6 +343,13 @@ def _dispute_observed(dispute: Mapping[str, Any], cause: str, now: datetime) -> 
         )
     except (KeyError, AttributeError, TypeError, ValueError) as unreadable:
         raise OutcomeUnknown("sandbox: the answer tells of no dispute") from unreadable
+
+
+_READ: Final[Mapping[Subject, Callable[[Mapping[str, Any], str, datetime], Said]]] = {
+    Subject.PAYMENT: _captured,
+    Subject.REFUND: _refund_observed,
+    Subject.DISPUTE: _dispute_observed,
+}
 
 
 def ready_made(platform_key: str, account_id: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, exists, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -63,6 +63,37 @@ async def serving(tx: AsyncConnection, providers: Sequence[str]) -> ProviderAcco
     """The tenant's account at the first of these providers where it has one that takes new payments."""
     accounts = {account.provider: account for account in await live(tx)}
     return next((accounts[name] for name in providers if name in accounts), None)
+
+
+async def get(tx: AsyncConnection, provider: str) -> ProviderAccount | None:
+    """The tenant's account at this provider, if it takes new payments."""
+    return next((found for found in await live(tx) if found.provider == provider), None)
+
+
+async def by_id(tx: AsyncConnection, account_id: str) -> ProviderAccount:
+    """One that is on record, retired or not."""
+    query = select(provider_accounts).where(provider_accounts.c.id == account_id)
+    return account((await tx.execute(query)).one())
+
+
+async def after(tx: AsyncConnection, made: datetime, limit: int) -> list[tuple[ProviderAccount, bool]]:
+    """Accounts of all tenants made after this, oldest first, and whether their tenants have live ones there.
+
+    Needs a system transaction.
+    """
+    others = provider_accounts.alias()
+    served = exists().where(
+        others.c.tenant_id == provider_accounts.c.tenant_id,
+        others.c.provider == provider_accounts.c.provider,
+        others.c.retired_at.is_(None),
+    )
+    rows = await tx.execute(
+        select(provider_accounts, served.label("served"))
+        .where(provider_accounts.c.created_at > made)
+        .order_by(provider_accounts.c.created_at)
+        .limit(limit)
+    )
+    return [(account(row), row.served) for row in rows]
 
 
 async def unlock(

@@ -54,6 +54,14 @@ _QUESTIONS: Final[Mapping[str, str]] = {
             coalesce('until ' || to_char(evidence_due_by, 'YYYY-MM-DD HH24:MI'), '') AS why
         FROM disputes WHERE state IN ('INQUIRY', 'OPEN') AND evidence_sent_at IS NULL
     """,
+    "books differ": """
+        SELECT d.id AS subject, d.tenant_id, d.at AS since,
+            d.drift || ' ' || d.subject || ': ' || d.here || ' here, ' || d.there || ' there' AS why
+        FROM reconciliation_differences d JOIN reconciliation_runs r ON r.id = d.run_id
+        WHERE d.action = 'REPORTED' AND r.id = (
+            SELECT id FROM reconciliation_runs WHERE account_id = r.account_id AND state = 'DONE'
+            ORDER BY started_at DESC LIMIT 1)
+    """,
     "event": """
         SELECT id AS subject, tenant_id, received_at AS since, state || ' ' || coalesce(note, '') AS why
         FROM inbox WHERE state IN ('QUARANTINED', 'DEAD')

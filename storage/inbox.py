@@ -26,6 +26,8 @@ _LATEST: Final = timedelta(hours=1)
 # After each failure to take effect; after the last, it is dead, and an operator's.
 BACKOFF: Final = tuple(timedelta(seconds=pause) for pause in (1, 5, 30, 120, 600, 1800, 3600))
 
+WAITING: Final = ("RECEIVED", "UNMATCHED")
+"""What will be passed on, now or again."""
 OTHER_ACCOUNT: Final = "other_account"
 OTHER_MODE: Final = "other_mode"
 NO_SUCH_PAYMENT: Final = "no_such_payment"
@@ -91,7 +93,7 @@ async def receive(
 
 async def _place(tx: AsyncConnection, said: Said, account_id: str) -> dict[str, str | None]:
     """Which payment of ours an event speaks of, if this account and this kind of money may speak of it."""
-    query = select(tables.payments.c.sandbox, _asked(account_id).label("asked")).where(
+    query = select(tables.payments.c.sandbox, asked(account_id).label("asked")).where(
         tables.payments.c.id == said.payment_id
     )
     known = None if said.payment_id is None else (await tx.execute(query)).one_or_none()
@@ -104,7 +106,7 @@ async def _place(tx: AsyncConnection, said: Said, account_id: str) -> dict[str, 
     return {"state": "RECEIVED", "payment_id": said.payment_id, "note": None}
 
 
-def _asked(account_id: str) -> ColumnElement[bool]:
+def asked(account_id: str) -> ColumnElement[bool]:
     """An account vouches for the payments it was given, also for those it was given up for."""
     theirs = exists().where(
         tables.checkouts.c.payment_id == tables.payments.c.id, tables.checkouts.c.account_id == account_id
@@ -112,11 +114,21 @@ def _asked(account_id: str) -> ColumnElement[bool]:
     return or_(tables.payments.c.account_id == account_id, theirs)
 
 
+async def heard(tx: AsyncConnection, account_id: str, names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Those of these events that lie here: name -> (letter's id, state)."""
+    rows = await tx.execute(
+        select(inbox.c.event_id, inbox.c.id, inbox.c.state).where(
+            inbox.c.account_id == account_id, inbox.c.event_id.in_(names)
+        )
+    )
+    return {row.event_id: (row.id, row.state) for row in rows}
+
+
 async def waiting(tx: AsyncConnection, now: datetime, limit: int) -> list[Letter]:
     """Events that should be passed on now, oldest first; needs a system transaction."""
     rows = await tx.execute(
         select(inbox)
-        .where(inbox.c.state.in_(["RECEIVED", "UNMATCHED"]), inbox.c.due_at <= now)
+        .where(inbox.c.state.in_(WAITING), inbox.c.due_at <= now)
         .order_by(inbox.c.due_at)
         .limit(limit)
     )
@@ -152,7 +164,7 @@ def _again(letter: Letter, now: datetime) -> datetime:
 
 
 def _open(letter_id: str) -> Update:
-    return update(inbox).where(inbox.c.id == letter_id, inbox.c.state.in_(["RECEIVED", "UNMATCHED"]))
+    return update(inbox).where(inbox.c.id == letter_id, inbox.c.state.in_(WAITING))
 
 
 async def stumbled(tx: AsyncConnection, letter_id: str, why: str, now: datetime) -> bool:

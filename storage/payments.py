@@ -101,6 +101,12 @@ async def get(tx: AsyncConnection, payment_id: str, *, lock: bool = False) -> Pa
     return of_row(row)
 
 
+async def by_ids(tx: AsyncConnection, ids: Sequence[str]) -> list[Payment]:
+    """Those of these that there are, by id."""
+    rows = await tx.execute(select(payments).where(payments.c.id.in_(ids)).order_by(payments.c.id))
+    return [of_row(row) for row in rows]
+
+
 async def order_is_free(tx: AsyncConnection, payment: Payment) -> bool:
     """Whether no other payment of the same order is open, under review or paid."""
     if payment.order.order_id is None:

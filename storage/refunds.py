@@ -254,12 +254,12 @@ async def _summed(tx: AsyncConnection, refund: Refund, before: RefundState) -> P
     return await all_payments.get(tx, refund.payment_id)
 
 
-async def named(tx: AsyncConnection, said: RefundObservation) -> Refund | None:
-    """The refund a word speaks of, by our name or the provider's, locked; None for one that is not ours."""
+async def named(tx: AsyncConnection, said: RefundObservation, *, lock: bool = True) -> Refund | None:
+    """The refund a word speaks of, by our name or the provider's; None for one that is not ours."""
     known = [refunds.c.id == said.refund_id] if said.refund_id else []
     known += [refunds.c.provider_reference == said.reference] if said.reference else []
     query = select(refunds).where(refunds.c.payment_id == said.payment_id, or_(false(), *known))
-    row = (await tx.execute(query.with_for_update())).one_or_none()
+    row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
     return None if row is None else _refund(row)
 
 

@@ -9,6 +9,8 @@ from temporalio.workflow import ActivityConfig
 QUEUE: Final = "paysaga"
 COURIER_QUEUE: Final = "paysaga-couriers"
 """Tenants' endpoints may be slow; they have workers of their own, so that money never waits for them."""
+BOOKS_QUEUE: Final = "paysaga-books"
+"""To read a provider's books may take minutes: it has a few hands of its own, for the same reason."""
 
 TENANT_ID: Final = SearchAttributeKey.for_keyword("TenantId")
 PAYMENT_STATUS: Final = SearchAttributeKey.for_keyword("PaymentStatus")
@@ -67,4 +69,12 @@ CARRY: Final = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=10),
     heartbeat_timeout=timedelta(seconds=20),
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),
+)
+
+# All of an account's books, a page at a time; how far it has come stands in the run's row.
+READ_BOOKS: Final = ActivityConfig(
+    task_queue=BOOKS_QUEUE,
+    start_to_close_timeout=timedelta(hours=2),
+    heartbeat_timeout=timedelta(seconds=20),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)),
 )

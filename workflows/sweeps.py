@@ -6,7 +6,7 @@ Every round repeats safely. Temporal being away only means that the next round f
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +14,20 @@ import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.reconciliation import Books, every, keeps_lists
 from activities.world import World, alert
-from storage import approvals, disputes, events, inbox, open_payments, payments, refunds
-from workflows import messages
+from storage import (
+    accounts,
+    approvals,
+    disputes,
+    events,
+    inbox,
+    open_payments,
+    payments,
+    reconciliation,
+    refunds,
+)
+from workflows import messages, schedules
 from workflows.sealing import SEALED_EVERY, Sealer
 
 log = structlog.get_logger(__name__)
@@ -37,6 +48,11 @@ _UNSEEN_FOR: Final = timedelta(days=2)
 _AWAY: Final = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 )
+# A run of reconciliation moves with every page; after this long nobody may be leading it.
+_UNMOVED_FOR: Final = timedelta(minutes=2)
+# Accounts get their Schedules as they come; all of them are looked at anew so often.
+_ANEW_EVERY: Final = timedelta(hours=1)
+_FIRST: Final = datetime.fromtimestamp(0, UTC)
 # A courier wakes itself for what is due; this much later it must have been lost.
 _OVERDUE_AFTER: Final = timedelta(seconds=5)
 
@@ -51,6 +67,8 @@ class Sweeps:
         # Whom we have looked after, and until when that is enough.
         self._seen: dict[str, datetime] = {}
         self._wishes: dict[str, datetime] = {}
+        # Up to which account Schedules were looked after, and when it is time to begin with the first again.
+        self._scheduled, self._anew_at = _FIRST, world.clock() + _ANEW_EVERY
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -64,6 +82,8 @@ class Sweeps:
                 self.start_disputes,
                 self.drain_inbox,
                 self.wake_couriers,
+                self.keep_schedules,
+                self.lead_reconciliations,
             )
         ]
         rounds.append(asyncio.create_task(self._again(self._sealer.seal_trails, pause=SEALED_EVERY)))
@@ -200,6 +220,32 @@ class Sweeps:
                 async with _alone(endpoint_id):
                     await messages.wake(self._temporal, tenant_id, [endpoint_id])
                     self._seen[endpoint_id] = self._world.clock() + _SEEN_FOR
+
+    async def keep_schedules(self) -> None:
+        """Give every account that takes payments the Schedule of its reconciliation, and no other one."""
+        if self._world.clock() >= self._anew_at:
+            self._scheduled, self._anew_at = _FIRST, self._world.clock() + _ANEW_EVERY
+        async with self._world.database.system() as tx:
+            found = await accounts.after(tx, self._scheduled, _BATCH)
+        for account, served in found:
+            books = Books(tenant_id=account.tenant_id, provider=account.provider)
+            async with _alone(account.id):
+                if not served:
+                    await schedules.drop(self._temporal, books)
+                elif keeps_lists(account):
+                    await schedules.keep(self._temporal, books, every(self._world))
+            self._scheduled = account.created_at
+
+    async def lead_reconciliations(self) -> None:
+        """Begin the runs that were asked for and that nobody leads."""
+        now, world = self._world.clock(), self._world
+        async with world.database.system() as tx:
+            runs = await reconciliation.leaderless(tx, now - _UNMOVED_FOR, list(self._seen), _BATCH)
+        for run in runs:
+            async with _alone(run.id):
+                books = Books(tenant_id=run.tenant_id, provider=run.provider)
+                await schedules.begin(self._temporal, books, every(world), queue=False)
+                self._seen[run.id] = now + _SEEN_FOR
 
 
 @asynccontextmanager

@@ -1,8 +1,11 @@
 """All mutants. What is guarded by something not built yet waits for it."""
 
-from tests.mutants import evidence, eyes, messages, money, walls
+from tests.mutants import books, evidence, eyes, messages, money, walls
 from tests.mutants.mutant import Mutant, Waiting
 
-MUTANTS = (*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS, *walls.MUTANTS, *evidence.MUTANTS)
+MUTANTS = (
+    *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS),
+    *(*walls.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
+)
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)

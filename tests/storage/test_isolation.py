@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.database import Database
 from storage.tables import metadata
 from tests.house import House, Receiver, Tenant, eventually, sealed
+from tests.stories.test_reconciliation import nobodys_capture, reconciled
 from tests.stories.test_refunds import paid, refund
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await money_back(tenant)
             await tenant.disputed(payment)
             await sealed(tenant)
+            await nobodys_capture(tenant, "pay_of_nobody")
+        for tenant in (us, them):
+            assert (await reconciled(tenant))["found"]
         yield Neighbours(house, us, them)
 
 

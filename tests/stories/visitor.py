@@ -33,13 +33,14 @@ DOORS = {
     "payment": Door("POST", "/v1/payments", ORDER),
     "refund": Door("POST", "/v1/payments/{payment_id}/refunds", {"amount": 1000}),
     "review": Door("POST", "/v1/payments/{payment_id}/review", {"decision": "accept"}),
+    "reconciliation": Door("POST", "/v1/reconciliation/runs", {"provider": "sandbox"}),
     "evidence": Door("POST", "/v1/disputes/{dispute_id}/evidence", {"statement": "It was delivered."}),
 }
 # All that a tenant can own.
 TABLES = (
     *("tenants", "credentials", "provider_accounts", "webhook_endpoints", "payments", "payment_events"),
-    *("events", "entitlements", "ledger_entries", "inbox", "checkouts", "refunds"),
-    *("disputes", "approvals"),
+    *("events", "entitlements", "ledger_entries", "inbox", "checkouts", "refunds", "disputes", "approvals"),
+    *("reconciliation_runs", "reconciliation_differences", "reconciliation_sightings"),
 )
 
 

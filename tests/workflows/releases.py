@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 from activities.courier import Round
+from activities.reconciliation import Books
 from domain.approval import ApprovalRef, ApprovalState
 from domain.payment import PaymentRef, PaymentStatus
 from domain.refund import RefundRef, RefundState
@@ -10,6 +11,7 @@ from workflows import policies
 from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
+from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.review import ReviewWorkflow
 
@@ -87,3 +89,11 @@ class CarelessCourier(CourierWorkflow):
     async def run(self, errand: Round) -> None:
         await workflow.sleep(policies.AT_ONCE)
         await super().run(errand)
+
+
+@workflow.defn(name="Reconciliation")
+class CarelessReconciliation(ReconciliationWorkflow):
+    @workflow.run
+    async def run(self, books: Books) -> str | None:
+        await workflow.sleep(policies.AT_ONCE)
+        return await super().run(books)

@@ -209,5 +209,6 @@ async def test_a_patch_that_is_not_held_back_fails_tasks_of_old_workers_until_a_
 
 
 async def test_the_platforms_own_workers_hold_patches_back_when_told_to(here: Installation) -> None:
-    held = worker.build(here.temporal, here.world, hold_patches=True)
+    for_payments, for_couriers, _ = worker.build(here.temporal, here.world, hold_patches=True)
+    held = (for_payments, for_couriers)
     assert {each.config().get("patch_activation_callback") for each in held} == {worker.not_yet}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowHistory
+from temporalio.client import ScheduleActionExecutionStartWorkflow, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
@@ -30,6 +30,7 @@ from tests.workflows.releases import (
     Careless,
     CarelessCourier,
     CarelessLate,
+    CarelessReconciliation,
     CarelessRefund,
     CarelessReview,
     OneStepMore,
@@ -38,10 +39,14 @@ from tests.world import reserve, world_of
 from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
+from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.review import ReviewWorkflow
 
-TODAY = (PaymentWorkflow, LateWorkflow, RefundWorkflow, ReviewWorkflow, CourierWorkflow)
+TODAY = (
+    *(PaymentWorkflow, LateWorkflow, RefundWorkflow, ReviewWorkflow),
+    *(CourierWorkflow, ReconciliationWorkflow),
+)
 KEPT = Path(__file__).parent / "histories"
 # What differs from run to run and is of no use to a replay.
 NOISE = {
@@ -162,7 +167,7 @@ PATHS: dict[Callable[[Tenant], Awaitable[Json]], tuple[str, ...]] = {
 }
 NAMES = [path.__name__ for path in PATHS]
 OTHERS = [
-    *("late_report", "deliveries", "late_money_given_back"),
+    *("late_report", "deliveries", "late_money_given_back", "books_compared", "books_that_stayed_shut"),
     *("refund_approved", "refund_nobody_approved", "late_money_accepted_by_two"),
 ]
 ALL = [*NAMES, *OTHERS]
@@ -271,6 +276,34 @@ async def late_money_given_back(house: House) -> WorkflowHistory:
     return await back.fetch_history()
 
 
+async def books_compared(house: House) -> WorkflowHistory:
+    return await reconciliation(await house.tenant(), "DONE")
+
+
+async def books_that_stayed_shut(house: House) -> WorkflowHistory:
+    tenant = await house.tenant()
+    await tenant.fault("payment.list", "before", "refuse")
+    return await reconciliation(tenant, "FAILED")
+
+
+async def reconciliation(tenant: Tenant, status: str) -> WorkflowHistory:
+    """The history of a run that was asked for."""
+    run = (await tenant.call("POST", "/v1/reconciliation/runs", json={})).json()
+
+    async def ended() -> bool | None:
+        found = await tenant.call("GET", f"/v1/reconciliation/runs/{run['id']}")
+        return found.json()["status"] == status or None
+
+    await eventually(ended)
+    client = await tenant.house.temporal()
+    schedule = client.get_schedule_handle(f"reconcile:{tenant.id}:sandbox")
+    started = (await schedule.describe()).info.recent_actions[0].action
+    assert isinstance(started, ScheduleActionExecutionStartWorkflow)
+    handle = client.get_workflow_handle(started.workflow_id)
+    await handle.result()
+    return await handle.fetch_history()
+
+
 async def paid_too_late(tenant: Tenant) -> Json:
     await tenant.fault("checkout.close", "before", "lost")
     payment = await cancel(tenant)
@@ -287,7 +320,7 @@ async def has_become(tenant: Tenant, payment: Json, status: str) -> bool | None:
 async def histories(house: House) -> dict[str, WorkflowHistory]:
     """One of each path, all at the same time."""
     others = (
-        *(late_report, deliveries, late_money_given_back),
+        *(late_report, deliveries, late_money_given_back, books_compared, books_that_stayed_shut),
         *(refund_approved, refund_nobody_approved, late_money_accepted_by_two),
     )
     taken = await asyncio.gather(*(live(house, path) for path in PATHS), *(other(house) for other in others))
@@ -345,8 +378,12 @@ async def test_what_was_kept_replays(path: str) -> None:
 
 @pytest.mark.parametrize("path", ALL)
 async def test_a_step_more_would_be_noticed(path: str) -> None:
+    careless = (
+        *(Careless, CarelessLate, CarelessRefund, CarelessReview),
+        *(CarelessCourier, CarelessReconciliation),
+    )
     with pytest.raises(NondeterminismError):
-        await replay(kept(path), Careless, CarelessLate, CarelessRefund, CarelessReview, CarelessCourier)
+        await replay(kept(path), *careless)
 
 
 @pytest.mark.parametrize("path", NAMES)

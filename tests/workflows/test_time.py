@@ -139,7 +139,7 @@ async def fast(house: House) -> AsyncIterator[FastHouse]:
         await time.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
         )
-        for_payments, for_couriers = worker.build(time.client, world)
+        for_payments, for_couriers, _ = worker.build(time.client, world)
         async with for_payments, for_couriers:
             yield FastHouse(house, world, time)
 
