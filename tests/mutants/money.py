@@ -25,7 +25,7 @@ MUTANTS = (
         breaks="The database takes an idempotency key twice: requests that race make two payments.",
         edits=(
             Edit(
-                "storage/tables.py",
+                "storage/tables/money.py",
                 """    _at("expires_at"),
     UniqueConstraint("tenant_id", "idempotency_key"),
 """,
@@ -183,7 +183,7 @@ MUTANTS = (
         breaks="The database takes a second checkout of a payment while the first can be paid.",
         edits=(
             Edit(
-                "storage/tables.py",
+                "storage/tables/money.py",
                 '"one_payable_checkout_per_payment",\n        "payment_id",\n        unique=True,',
                 '"one_payable_checkout_per_payment",\n        "payment_id",\n        unique=False,',
             ),

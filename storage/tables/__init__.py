@@ -1,0 +1,44 @@
+"""The whole schema: columns and constraints, no behaviour. Here it is whole; its parts are beside.
+
+Row-level security, triggers and grants stand in the migrations; a test compares both with the server.
+"""
+
+from storage.tables.base import metadata
+from storage.tables.messages import deliveries, event_sequences, events, inbox, webhook_endpoints
+from storage.tables.money import checkouts, entitlements, ledger_entries, payment_events, payments
+from storage.tables.money_back import approvals, disputes, refunds
+from storage.tables.people import credentials, provider_accounts, tenants
+from storage.tables.records import (
+    audit_checkpoints,
+    audit_records,
+    audit_seals,
+    reconciliation_differences,
+    reconciliation_runs,
+    reconciliation_sightings,
+)
+
+__all__ = [
+    "approvals",
+    "audit_checkpoints",
+    "audit_records",
+    "audit_seals",
+    "checkouts",
+    "credentials",
+    "deliveries",
+    "disputes",
+    "entitlements",
+    "event_sequences",
+    "events",
+    "inbox",
+    "ledger_entries",
+    "metadata",
+    "payment_events",
+    "payments",
+    "provider_accounts",
+    "reconciliation_differences",
+    "reconciliation_runs",
+    "reconciliation_sightings",
+    "refunds",
+    "tenants",
+    "webhook_endpoints",
+]

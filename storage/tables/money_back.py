@@ -1,0 +1,146 @@
+"""Money that goes back, or is fought over, and who has to agree."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from storage.tables.base import Id, Moment, at, called, metadata, of_payment, of_tenant
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    of_tenant(),
+    of_payment(),
+    Column("account_id", Id, ForeignKey("provider_accounts.id"), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("checkout_reference", String(255), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("idempotency_key", String(255)),
+    Column("digest", String(64)),
+    Column("reason", String(500)),
+    Column("requested_by", String(160), nullable=False),
+    *called(),
+    Column("provider_reference", String(255)),
+    Column("failure_code", String(64)),
+    Column("failure_message", String(500)),
+    Column("correlation_id", String(128)),
+    at(),
+    at("updated_at"),
+    # The approval names its refund with a foreign key; both ways round neither row could be the first.
+    Column("approval_id", Id),
+    CheckConstraint("amount_minor > 0", name="amount"),
+    UniqueConstraint("tenant_id", "idempotency_key"),
+    UniqueConstraint("approval_id"),
+    CheckConstraint(
+        "state IN ('PENDING_APPROVAL', 'PENDING', 'SUCCEEDED', 'FAILED', 'UNKNOWN', 'REJECTED')", name="state"
+    ),
+    CheckConstraint(
+        "approval_id IS NOT NULL OR state NOT IN ('PENDING_APPROVAL', 'REJECTED')", name="decided_on"
+    ),
+    CheckConstraint("(idempotency_key IS NULL) = (digest IS NULL)", name="key_with_digest"),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(None, "payment_id"),
+    Index(
+        "refunds_unsettled",
+        "created_at",
+        postgresql_where=text("state IN ('PENDING_APPROVAL', 'PENDING', 'UNKNOWN')"),
+    ),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", Id, primary_key=True),
+    of_tenant(),
+    of_payment(),
+    Column("kind", String(16), nullable=False),
+    Column("refund_id", Id, ForeignKey("refunds.id"), unique=True),
+    Column("choice", String(16)),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("reason", String(500)),
+    Column("requested_by", String(160), nullable=False),
+    Column("requester_credential_id", Id, ForeignKey("credentials.id")),
+    Column("state", String(16), nullable=False),
+    Column("decided_by", String(160)),
+    Column("decider_credential_id", Id, ForeignKey("credentials.id")),
+    Column("decided_at", Moment),
+    Column("correlation_id", String(128)),
+    at(),
+    at("expires_at"),
+    CheckConstraint("amount_minor > 0", name="amount"),
+    CheckConstraint("kind IN ('refund', 'review')", name="kind"),
+    CheckConstraint("state IN ('PENDING', 'APPROVED', 'REJECTED', 'EXPIRED')", name="state"),
+    CheckConstraint("(kind = 'refund') = (refund_id IS NOT NULL)", name="of_a_refund"),
+    CheckConstraint(
+        "(kind = 'review') = (choice IS NOT NULL) AND choice IN ('accept', 'refund')", name="of_a_review"
+    ),
+    CheckConstraint("(state = 'PENDING') = (decided_at IS NULL)", name="decided_at"),
+    CheckConstraint(
+        "(state IN ('APPROVED', 'REJECTED')) = (decided_by IS NOT NULL)"
+        " AND (decided_by IS NULL) = (decider_credential_id IS NULL)",
+        name="decided_by_somebody",
+    ),
+    CheckConstraint("decider_credential_id <> requester_credential_id", name="four_eyes"),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(None, "payment_id"),
+    Index("approvals_pending", "expires_at", postgresql_where=text("state = 'PENDING'")),
+    # What was approved is carried out, so a payment leaves REVIEW by one decision.
+    Index(
+        "one_review_per_payment",
+        "payment_id",
+        unique=True,
+        postgresql_where=text("kind = 'review' AND state IN ('PENDING', 'APPROVED')"),
+    ),
+)
+
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    of_tenant(),
+    of_payment(),
+    Column("account_id", Id, ForeignKey("provider_accounts.id"), nullable=False),
+    Column("provider", String(32), nullable=False),
+    Column("provider_reference", String(255), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("fee_minor", BigInteger, nullable=False),
+    Column("fee_currency", String(3), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("reason", String(128)),
+    Column("statement", Text),
+    Column("reminders", Integer, nullable=False, server_default=text("0")),
+    Column("evidence_due_by", Moment),
+    Column("evidence_wanted_at", Moment),
+    Column("evidence_sent_at", Moment),
+    Column("looked_at", Moment, nullable=False),
+    at(),
+    at("updated_at"),
+    UniqueConstraint("account_id", "provider_reference"),
+    CheckConstraint("state IN ('INQUIRY', 'OPEN', 'UNDER_REVIEW', 'WON', 'LOST', 'CLOSED')", name="state"),
+    CheckConstraint("amount_minor >= 0 AND fee_minor >= 0", name="amounts"),
+    Index(None, "payment_id"),
+    Index(None, "tenant_id", "created_at", "id"),
+    Index(
+        "disputes_unsettled",
+        "created_at",
+        postgresql_where=text("state IN ('INQUIRY', 'OPEN', 'UNDER_REVIEW')"),
+    ),
+)

@@ -1,0 +1,68 @@
+"""Tenants, those who act for them, and their accounts at providers."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from storage.tables.base import Id, Moment, at, metadata, of_tenant
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", String(128), nullable=False),
+    Column("app_name", String(64), nullable=False, unique=True),
+    Column("contact_email", String(254), nullable=False),
+    Column("organization", String(128)),
+    Column("sandbox", Boolean, nullable=False),
+    Column("suspended", Boolean, nullable=False, server_default=text("false")),
+    Column("settings", JSONB, nullable=False),
+    Column("data_key", LargeBinary, nullable=False),
+    at(),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("id", Id, primary_key=True),
+    of_tenant(),
+    Column("name", String(64), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("secret_hash", Text, nullable=False),
+    Column("previous_hash", Text),
+    Column("previous_until", Moment),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("revoked_at", Moment),
+    at(),
+    Index(None, "tenant_id"),
+    CheckConstraint("role IN ('owner', 'operator', 'approver', 'readonly')", name="role"),
+)
+
+provider_accounts = Table(
+    "provider_accounts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    of_tenant(),
+    Column("provider", String(32), nullable=False),
+    Column("api_base", String(2048)),
+    Column("secrets", LargeBinary, nullable=False),
+    Column("retired_at", Moment),
+    at(),
+    Index(
+        "one_live_account_per_provider",
+        "tenant_id",
+        "provider",
+        unique=True,
+        postgresql_where=text("retired_at IS NULL"),
+    ),
+)
