@@ -28,7 +28,8 @@ from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually, ref
 from tests.reliability.interference import SlowMotion, locked, poisoned, write
 from tests.reliability.test_late_money import closed_but_payable, policy, refunded
 from tests.stories.company import HOUR, Company, filed, told
-from tests.workflows.test_replay import KEPT, heard, replay, written
+from tests.workflows.paths import heard
+from tests.workflows.test_replay import KEPT, replay, written
 from workflows import messages
 from workflows.courier import CourierWorkflow
 from workflows.late import LateWorkflow

@@ -5,10 +5,12 @@ from temporalio import workflow
 from activities.courier import Round
 from activities.reconciliation import Books
 from domain.approval import ApprovalRef, ApprovalState
+from domain.dispute import DisputeRef
 from domain.payment import PaymentRef, PaymentStatus
 from domain.refund import RefundRef, RefundState
 from workflows import policies
 from workflows.courier import CourierWorkflow
+from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
@@ -77,6 +79,18 @@ class CarelessReview(ReviewWorkflow):
     async def run(self, ref: ApprovalRef) -> ApprovalState:
         await workflow.sleep(policies.AT_ONCE)
         return await super().run(ref)
+
+
+@workflow.defn(name="Dispute")
+class CarelessDispute(DisputeWorkflow):
+    @workflow.init
+    def __init__(self, ref: DisputeRef) -> None:
+        super().__init__(ref)
+
+    @workflow.run
+    async def run(self, ref: DisputeRef) -> None:
+        await workflow.sleep(policies.AT_ONCE)
+        await super().run(ref)
 
 
 @workflow.defn(name="Courier")
