@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -36,7 +36,8 @@ async def begin(
             started_at=now,
             updated_at=now,
         )
-        .on_conflict_do_nothing(index_elements=["account_id"], index_where=runs.c.state == "RUNNING")
+        # As text: a plan that does for every value would not know a bound one for the index's own.
+        .on_conflict_do_nothing(index_elements=["account_id"], index_where=text("state = 'RUNNING'"))
         .returning(runs)
     )
     running = select(runs).where(runs.c.account_id == account.id, runs.c.state == RunState.RUNNING)

@@ -13,7 +13,7 @@ from dev import Platform
 from domain.reconciliation import Drift
 from tests.house import House, Json, eventually
 from tests.reliability.planting import CLEAN, DRIFT, Ground, Key, lost_webhook
-from tests.stories.test_reconciliation import GRACE, differences, done, started
+from tests.stories.test_reconciliation import GRACE, differences, done, nobodys_capture, started
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -128,6 +128,17 @@ async def test_a_letter_that_was_heard_and_mended_nothing_is_told_of_and_not_sen
     assert await mismatches(ground) == 1
     assert len(await tenant.rows("SELECT id FROM inbox")) == 1
     await ground.company.aclose()
+
+
+async def test_anothers_payment_in_our_books_is_nobodys_and_nothing_is_said_of_it(own: House) -> None:
+    tenant, theirs = await own.tenant(), await (await own.tenant()).paid()
+    await tenant.fault("webhook.send", "webhook", "lost", count=100)
+    capture = await nobodys_capture(tenant, theirs["id"])
+    await asyncio.sleep(GRACE)
+    (difference,) = differences(await done(tenant, await started(tenant)))
+    facts = {"class": "unknown_reference", "providerReference": capture, "action": "REPORTED"}
+    assert difference | facts == difference
+    assert (difference["paymentId"], difference["ourId"], difference["here"]) == (None, None, "nothing")
 
 
 async def pages(ground: Ground) -> int:
