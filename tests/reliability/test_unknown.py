@@ -108,6 +108,8 @@ async def test_an_unknown_refund_keeps_its_money_reserved_until_the_provider_say
     await tenant.fault("refund.create", "after", "reset")
     await tenant.fault("refund.list", "before", "status:503", count=2)
     payment = await closed_but_payable(tenant)
+    # We are told that it was paid, and nothing of what came of the refund.
+    await tenant.fault("webhook.send", "webhook", "lost", nth=2, count=100)
     await tenant.pay(payment)
 
     async def state() -> str | None:

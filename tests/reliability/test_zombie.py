@@ -183,6 +183,8 @@ async def test_who_slept_with_the_word_on_a_refund_in_hand_changes_nothing_when_
     house: House, tenant: Tenant, world: World
 ) -> None:
     refund = await part_of_the_money_back(world, tenant)
+    # Nobody else tells us first.
+    await tenant.fault("webhook.send", "webhook", "lost", count=100)
     async with asleep(house, lambda its: carry_out(its, refund), THE_ANSWER) as wakes:
         await its_leave_ends(tenant, "refunds")
         assert await carry_out(world, refund) is RefundState.SUCCEEDED

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import httpx
 
-from tests.house import Json, Tenant
+from tests.house import Json, Tenant, eventually, kinds
 
 CANARY = "canary"
 ORDER: Json = {"userId": "user-123", "amount": 1990000, "currency": "HUF"}
@@ -44,6 +44,16 @@ TABLES = (
 )
 
 
+async def at_rest(tenant: Tenant, workflow_id: str) -> None:
+    """Wait until a workflow has nothing to do but wait."""
+    workflow = (await tenant.house.temporal()).get_workflow_handle(workflow_id)
+
+    async def waits() -> bool | None:
+        return kinds(await workflow.fetch_history())[-1] == "TIMER_STARTED" or None
+
+    await eventually(waits)
+
+
 @dataclass(frozen=True)
 class Visitor:
     """Somebody who may do everything, and sends what nobody should."""
@@ -59,6 +69,7 @@ class Visitor:
         (owner,) = (await tenant.call("GET", "/v1/tenants/me/credentials")).json()["data"]
         payment, disputed = [await tenant.paid() for _ in range(2)]
         dispute = await tenant.disputed(disputed)
+        await at_rest(tenant, f"dispute:{tenant.id}:sandbox:{dispute['id']}")
         return cls(tenant, owner["id"], payment["id"], dispute["id"])
 
     async def send(self, door: Door, body: Any, **headers: str) -> httpx.Response:
