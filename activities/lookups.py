@@ -86,7 +86,8 @@ async def unseen_refunds(world: World, run: Run, beat: Beat) -> Run:
         for name, word in said.items():
             refund = await refunds.get(tx, name)
             payment = await payments.get(tx, refund.payment_id)
-            stale = refund.created_at < late
+            # Since then it is on its way: before, perhaps, a second person had to agree.
+            stale = refund.updated_at < late
             found.append(compare_unseen_refund(refund, payment, word, run.until, stale=stale))
         return found
 

@@ -1,6 +1,7 @@
 """The books: double entry, what they hold and why, equal to the payment company's own whatever happened."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import Awaitable, Iterable
 from itertools import permutations
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from tests.house import House, Json, Tenant, eventually, refused, sandbox_keys
+from tests.stories.test_commands import paysaga
 from tests.stories.test_refunds import ask, becomes, refund
 
 if TYPE_CHECKING:
@@ -90,6 +92,31 @@ async def test_nobody_reads_anothers_books(house: House, tenant: Tenant) -> None
     payment = await tenant.paid()
     assert await balances(stranger) == {}
     assert await entries(stranger, paymentId=payment["id"]) == []
+
+
+async def test_books_that_differ_from_the_companys_are_found(house: House, tenant: Tenant) -> None:
+    payment = await tenant.paid()
+    await book(house, payment, 1)
+    _, printed = await paysaga("verify", "--json", house=house)
+    (books,) = [check for check in json.loads(printed)["checks"] if "our books equal" in check["promise"]]
+    (found,) = [finding for finding in books["findings"] if finding["subject"] == payment["id"]]
+    assert found["problem"] == ("the provider owes {'HUF': 1990000}, our books say {'HUF': 1990001}")
+    # What was planted cannot be taken out; it can be booked back.
+    await book(house, payment, -1)
+    assert payment["id"] not in (await paysaga("verify", "--json", house=house))[1]
+
+
+async def book(house: House, payment: Json, amount: int) -> None:
+    """A transaction that balances, about money that never moved."""
+    async with house.database() as db, db.transaction():
+        await db.execute("SELECT set_config('app.tenant_id', $1, true)", payment["tenantId"])
+        for account, sum_ in (("provider_receivable", amount), ("tenant_revenue", -amount)):
+            await db.execute(
+                "INSERT INTO ledger_entries"
+                " (tenant_id, transaction_id, payment_id, account, currency, amount_minor, at)"
+                " VALUES ($1, $2, $3, $4, 'HUF', $5, now())",
+                *(payment["tenantId"], f"txn_{payment['id']}{amount}", payment["id"], account, sum_),
+            )
 
 
 # --- All 24 orders --------------------------------------------------------------------------------
