@@ -7,7 +7,7 @@ from fastapi import APIRouter, BackgroundTasks, Query
 
 from api.deps import About, AnyCaller, House, TheHouse, Trader, actor
 from api.strict import Answer, Instant, Model, StrictRoute
-from domain.dispute import UNSETTLED, Dispute, DisputeState
+from domain.dispute import ANSWERABLE, Dispute, DisputeState
 from domain.errors import IllegalTransition
 from domain.text import FreeText
 from storage import audit, disputes
@@ -79,7 +79,7 @@ async def submit_evidence(
     now = here.world.clock()
     async with here.world.database.tenant(who.tenant_id) as tx:
         dispute = await disputes.get(tx, dispute_id, lock=True)
-        if dispute.state not in UNSETTLED or dispute.evidence_sent_at is not None:
+        if dispute.state not in ANSWERABLE or dispute.evidence_sent_at is not None:
             raise IllegalTransition(f"A dispute that is {dispute.state} takes no evidence any more.")
         dispute = await disputes.note(
             tx, dispute_id, statement=body.statement, evidence_wanted_at=now, updated_at=now

@@ -34,6 +34,9 @@ UNSETTLED: Final = frozenset({D.INQUIRY, D.OPEN, D.UNDER_REVIEW})
 HELD: Final = frozenset({D.OPEN, D.UNDER_REVIEW})
 """While it is in one of these the money is the bank's, the right is off, and nothing is refunded."""
 
+ANSWERABLE: Final = frozenset({D.INQUIRY, D.OPEN})
+"""Evidence is heard; of each once."""
+
 
 def sources(to: DisputeState) -> list[DisputeState]:
     """The states a dispute may be in just before ``to``."""
@@ -172,10 +175,13 @@ def agenda(
         return Agenda(state=dispute.state, step=step, at=max(at, now))
 
     asked = now + scaled(ASKED_EVERY)
-    if dispute.state is not D.OPEN or dispute.evidence_sent_at is not None:
+    if dispute.state not in ANSWERABLE or dispute.evidence_sent_at is not None:
         return then(Step.ASK, asked)
     if dispute.evidence_wanted_at is not None:
         return then(Step.SUBMIT, now)
+    if dispute.state is D.INQUIRY:
+        # Money first: whether to answer, or to refund, is the tenant's to say.
+        return then(Step.ASK, asked)
     if not attached:
         return then(Step.ATTACH, now)
     if dispute.evidence_due_by is None:

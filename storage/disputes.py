@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, and_, case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -153,7 +153,7 @@ async def _written(
             )
             .on_conflict_do_update(
                 index_elements=["account_id", "provider_reference"],
-                set_=facts | {"held": disputes.c.held | facts["held"]},
+                set_=facts | {"held": disputes.c.held | facts["held"]} | _heard_anew(to),
                 # It goes on only: the guard of the table in domain.dispute.
                 where=disputes.c.state.in_(sources(to)),
             )
@@ -161,6 +161,18 @@ async def _written(
         )
     ).one_or_none()
     return None if row is None else _dispute(row)
+
+
+def _heard_anew(to: DisputeState) -> dict[str, Any]:
+    """The bank hears us once more when an inquiry becomes a dispute: what was said to that is past."""
+    if to is not DisputeState.OPEN:
+        return {}
+    unheard = disputes.c.evidence_sent_at.is_(None)
+    return {
+        "evidence_wanted_at": case((unheard, disputes.c.evidence_wanted_at), else_=None),
+        "evidence_sent_at": None,
+        "reminders": 0,
+    }
 
 
 async def _rights(tx: AsyncConnection, payment: Payment, now: datetime) -> list[Announcement]:

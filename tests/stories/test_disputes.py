@@ -123,6 +123,32 @@ async def test_an_inquiry_takes_nothing_and_may_become_a_dispute(house: House, t
     assert not (await tenant.entitled("pro"))["entitled"]
 
 
+async def test_an_inquiry_is_answered_and_so_is_the_dispute_that_comes_of_it(
+    house: House, tenant: Tenant
+) -> None:
+    payment = await paid(tenant)
+    inquiry = await tenant.disputed(payment, inquiry=True)
+    path = f"/v1/disputes/{inquiry['id']}"
+
+    async def answered(words: str) -> None:
+        answer = await tenant.call("POST", f"{path}/evidence", json={"statement": words})
+        assert answer.status_code == 202, answer.text
+
+        async def sent() -> bool | None:
+            return (await tenant.call("GET", path)).json()["evidenceSentAt"] is not None or None
+
+        await eventually(sent)
+        assert (await at_the_company(house, tenant, payment))["statement"] == words
+
+    await answered("It was delivered.")
+    await decided(house, payment, "open")
+    opened = await stands(tenant, payment, "OPEN")
+    assert opened["evidenceSentAt"] is None
+    await answered("It was delivered, and here is the signature.")
+    await stands(tenant, payment, "UNDER_REVIEW")
+    refused(await tenant.call("POST", f"{path}/evidence", json={}), 409, "illegal_transition")
+
+
 async def test_an_inquiry_that_ends_leaves_no_trace_on_the_payment(house: House, tenant: Tenant) -> None:
     payment = await paid(tenant)
     await tenant.disputed(payment, inquiry=True)
