@@ -31,6 +31,12 @@ _BEHIND_IN_TIME: Final = text("""
 """)
 
 
+# A young tenant's rows may be thousands before the planner's statistics know of one. Taking them for few, it
+# would look through all of them again for each of them.
+_TAKE_THEM_FOR_MANY: Final = text("SET LOCAL enable_nestloop = off")
+_TAKE_THEM_AS_USUAL: Final = text("SET LOCAL enable_nestloop = on")
+
+
 class Report(Value):
     """What was found in a tenant's trail, from one place to another."""
 
@@ -74,6 +80,7 @@ async def examine(tx: AsyncConnection, wanted: Request, trusted: Trusted | None)
     start = await _checkpoint_at(tx, wanted.tenant_id, wanted.after) if wanted.after else None
     until = await _until(tx, wanted, 0 if start is None else start.number)
     under_examination = Examination(wanted.tenant_id, trusted, start, wanted.exported)
+    await tx.execute(_TAKE_THEM_FOR_MANY)
     await _walk(tx, under_examination, (0 if start is None else start.number, until))
     complete = last is None or under_examination.number >= last.number
     pending = 0
@@ -154,7 +161,9 @@ async def _look_for_strangers(
         query = query.where(audit_records.c.id > start.highest)
     if reached is not None:
         query = query.where(audit_records.c.id <= reached.highest)
-    for stranger in (await tx.execute(query.order_by(audit_records.c.id).limit(MOST))).all():
+    strangers = (await tx.execute(query.order_by(audit_records.c.id).limit(MOST))).all()
+    await tx.execute(_TAKE_THEM_AS_USUAL)
+    for stranger in strangers:
         among = {"tenant": last.tenant_id, "at": stranger.at}
         behind = (await tx.execute(_BEHIND_IN_TIME, among)).scalar()
         under_examination.slipped_in(stranger.id, behind or 0)

@@ -267,13 +267,15 @@ def refused(answer: httpx.Response, status: int, code: str) -> Json:
 
 async def eventually(look: Callable[[], Any], within: float = 30) -> Any:
     """What ``look`` returns once it is not None; fails when that takes longer than ``within`` seconds."""
-    deadline = time.monotonic() + within
+    deadline, pause = time.monotonic() + within, 0.05
     while True:
         found = await look()
         if found is not None:
             return found
         assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause)
+        # Whoever asks all the time slows down what they wait for.
+        pause = min(1.3 * pause, 0.25)
 
 
 @dataclass

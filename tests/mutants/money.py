@@ -26,10 +26,10 @@ MUTANTS = (
         edits=(
             Edit(
                 "storage/tables/money.py",
-                """    _at("expires_at"),
+                """    at("expires_at"),
     UniqueConstraint("tenant_id", "idempotency_key"),
 """,
-                """    _at("expires_at"),
+                """    at("expires_at"),
 """,
             ),
             Edit(

@@ -197,6 +197,7 @@ async def of_interest(house: House, now: datetime) -> set[tuple[str, str]]:
         await database.close()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_without_both_a_payment_is_unknown_until_either_comes_back(
     house: House, receiver: Receiver

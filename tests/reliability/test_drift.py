@@ -15,7 +15,7 @@ from tests.house import House, Json, eventually
 from tests.reliability.planting import CLEAN, DRIFT, Ground, Key, lost_webhook
 from tests.stories.test_reconciliation import GRACE, differences, done, nobodys_capture, started
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -220,6 +220,7 @@ async def called(house: House, account: str, times: int) -> bool | None:
     return await calls(house, account) >= times or None
 
 
+@pytest.mark.slow
 async def test_a_provider_that_is_slow_for_one_account_is_quick_for_the_others(
     house: House, tenant: Tenant
 ) -> None:

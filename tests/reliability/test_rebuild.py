@@ -13,7 +13,7 @@ from dev import Platform
 from tests.house import ENDED, House, Json, Receiver, Tenant, eventually
 from tests.reliability.operator import paysaga
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
 
 LONG, SHORT = 86_400, 900
 EACH = 8
