@@ -40,10 +40,12 @@ QUESTIONS: Final[Mapping[str, str]] = {
     """,
     "I3 succeeded means captured, amount and currency agreeing": """
         SELECT p.id AS subject, 'SUCCEEDED, but the ledger does not hold its money' AS problem
-        FROM payments p LEFT JOIN ledger_entries l ON l.payment_id = p.id
-            AND l.account = 'provider_receivable' AND l.amount_minor > 0
+        FROM payments p LEFT JOIN (
+            SELECT payment_id, currency, -sum(amount_minor) AS earned FROM ledger_entries
+            WHERE account = 'tenant_revenue' GROUP BY payment_id, currency
+        ) l ON l.payment_id = p.id
         WHERE p.status = 'SUCCEEDED' AND p.accepted_by IS NULL AND
-            (l.amount_minor, l.currency) IS DISTINCT FROM (p.amount_minor, p.currency)
+            (l.earned, l.currency) IS DISTINCT FROM (p.amount_minor, p.currency)
         UNION ALL
         SELECT p.id, p.status || ', but holds money that nobody gives back' FROM payments p
         WHERE p.status IN ('FAILED', 'EXPIRED', 'CANCELLED') AND p.captured_minor > p.refund_reserved

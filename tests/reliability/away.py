@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import socket
+import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 from tests.house import House, eventually
@@ -28,15 +30,26 @@ async def gone(house: House, part: str) -> AsyncIterator[None]:
     port = urlsplit(address if "://" in address else f"//{address}").port
     os.kill(house.pid(part), signal.SIGKILL)
 
-    async def taken() -> asyncio.Server | None:
+    async def taken() -> socket.socket | None:
         try:
-            return await asyncio.start_server(lambda _, caller: caller.transport.abort(), "127.0.0.1", port)
+            return socket.create_server(("127.0.0.1", port))
         except OSError:
             return None
 
-    squatter: asyncio.Server = await eventually(taken, within=5)
+    squatter: socket.socket = await eventually(taken, within=5)
+    squatter.setblocking(False)
+
+    def hang_up() -> None:
+        with suppress(OSError):
+            caller, _ = squatter.accept()
+            # At once, and without a word.
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            caller.close()
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(squatter, hang_up)
     try:
         yield
     finally:
+        loop.remove_reader(squatter)
         squatter.close()
-        await squatter.wait_closed()

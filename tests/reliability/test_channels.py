@@ -225,6 +225,7 @@ async def test_without_both_a_payment_is_unknown_until_either_comes_back(
     )
 
 
+@pytest.mark.slow
 async def test_a_closing_nobody_confirms_ends_by_the_companys_own_event(
     unconfirmed: asyncio.Future[tuple[End, End]],
 ) -> None:

@@ -37,7 +37,7 @@ AWAY: dict[str, Away] = {
 }
 
 
-@pytest.mark.parametrize("away", AWAY)
+@pytest.mark.parametrize("away", ["refusing", pytest.param("silent, then killed", marks=pytest.mark.slow)])
 async def test_without_temporal_orders_and_webhooks_are_taken_and_all_of_them_settle_on_its_return(
     house: House, receiver: Receiver, away: str
 ) -> None:
@@ -194,6 +194,7 @@ async def calls(house: House, account: str) -> int:
     return [request["account"] for request in requests].count(account)
 
 
+@pytest.mark.slow
 async def test_a_provider_that_is_away_is_left_alone_until_it_is_back_and_only_by_its_own_account(
     house: House, tenant: Tenant
 ) -> None:

@@ -24,6 +24,7 @@ async def unknown(tenant: Tenant, fault: str = "status:503") -> Json:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 async def test_silence_never_ends_a_payment_and_a_person_is_called(house: House, tenant: Tenant) -> None:
     payment = await unknown(tenant)
     found = await tenant.get(payment)

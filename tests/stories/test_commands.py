@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.house import House, Tenant, eventually
+from tests.stories.test_disputes import decided, stands
 from tests.stories.test_refunds import becomes, refund
 
 PAYSAGA = [sys.executable, "-m", "cli"]
@@ -78,13 +79,16 @@ async def test_the_demo_carries_one_payment_from_login_to_delivered_webhook(hous
 
 
 async def test_verify_finds_nothing_wrong_with_sound_payments(house: House, tenant: Tenant) -> None:
-    paid, refunded, disputed = [await tenant.paid(entitlements=[{"feature": "pro"}]) for _ in range(3)]
+    paid, refunded, disputed, won = [await tenant.paid(entitlements=[{"feature": "pro"}]) for _ in range(4)]
     await becomes(tenant, await refund(tenant, refunded, amount=490000), "SUCCEEDED")
     await tenant.disputed(disputed)
+    await tenant.disputed(won)
+    await decided(house, won, "won")
+    await stands(tenant, won, "WON")
     _, printed = await paysaga("verify", "--json", house=house)
     report = json.loads(printed)
     # Other stories share this house, and some of them plant what is not sound.
-    for payment in (paid, refunded, disputed):
+    for payment in (paid, refunded, disputed, won):
         assert payment["id"] not in printed
     assert tenant.id not in printed
     outcomes = {check["promise"].split()[0]: check["outcome"] for check in report["checks"]}

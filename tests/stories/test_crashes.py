@@ -72,6 +72,7 @@ async def test_a_worker_that_dies_with_the_money_in_hand_does_not_drop_it(
         await ends_once(tenant, payment)
 
 
+@pytest.mark.slow
 async def test_a_worker_that_dies_before_it_heard_the_answer_asks_again_and_opens_one_checkout(
     house: House, tenant: Tenant
 ) -> None:

@@ -108,6 +108,7 @@ async def test_a_revoked_credential_does_not_log_in(tenant: Tenant) -> None:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.slow
 async def test_a_revocation_ends_tokens_that_are_out_already(tenant: Tenant) -> None:
     seen, unseen = await colleague(tenant, "operator"), await colleague(tenant, "operator")
     assert (await seen.call("GET", ME)).status_code == 200

@@ -136,6 +136,7 @@ async def test_a_tenant_whose_endpoint_hangs_delays_nobody_else(
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 async def test_a_delivery_survives_the_death_of_its_courier(
     house: House, tenant: Tenant, receiver: Receiver
 ) -> None:

@@ -196,6 +196,7 @@ async def test_a_step_without_a_patch_fails_the_tasks_of_running_payments(here: 
         await here.stumbles(payment)
 
 
+@pytest.mark.slow
 async def test_a_patch_that_is_not_held_back_fails_tasks_of_old_workers_until_a_new_one_comes(
     here: Installation,
 ) -> None:
