@@ -32,6 +32,7 @@ async def test_silence_never_ends_a_payment_and_a_person_is_called(house: House,
     assert cried_out(house, "payment_unknown", payment["id"])
 
 
+@pytest.mark.slow
 async def test_whoever_looks_at_an_unknown_payment_has_its_provider_asked_but_not_all_the_time(
     house: House, tenant: Tenant
 ) -> None:
@@ -103,6 +104,7 @@ async def test_a_refund_whose_answer_was_lost_is_found_and_not_made_twice(
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 async def test_an_unknown_refund_keeps_its_money_reserved_until_the_provider_says_what_happened(
     tenant: Tenant,
 ) -> None:

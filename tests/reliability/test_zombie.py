@@ -118,6 +118,7 @@ async def test_while_one_has_leave_to_ask_for_a_checkout_nobody_else_asks(
 
 @pytest.mark.timeout(120)
 @pytest.mark.usefixtures("forgetful")
+@pytest.mark.slow
 async def test_who_slept_with_leave_to_ask_for_a_checkout_asks_no_more_when_another_has(
     house: House, tenant: Tenant, world: World
 ) -> None:

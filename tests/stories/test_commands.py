@@ -143,6 +143,7 @@ async def test_a_command_without_a_platform_says_how_to_get_one(tmp_path: Path) 
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 async def test_a_platform_starts_anywhere_stops_cleanly_and_goes_on_where_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "a path with spaces"
     folder.mkdir()
@@ -160,6 +161,7 @@ async def test_a_platform_starts_anywhere_stops_cleanly_and_goes_on_where_it_was
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 async def test_a_part_that_dies_is_started_again(tmp_path: Path) -> None:
     async with platform(tmp_path, 19140) as (_, ready), httpx.AsyncClient(trust_env=False) as http:
         file = Path(ready["pidFiles"]["api"])

@@ -128,6 +128,7 @@ async def test_of_what_has_just_happened_a_webhook_may_still_tell(tenant: Tenant
     assert (run["differences"], run["compared"]["payments"]) == ([], 0)
 
 
+@pytest.mark.slow
 async def test_nothing_but_letters_touches_payments_refunds_and_disputes(
     house: House, tenant: Tenant
 ) -> None:
@@ -247,6 +248,7 @@ async def test_books_that_stay_shut_end_the_run_and_not_the_next_one(tenant: Ten
     assert (await done(tenant, await started(tenant)))["id"] != run["id"]
 
 
+@pytest.mark.slow
 async def test_a_list_that_cannot_be_had_at_once_is_asked_for_again(tenant: Tenant) -> None:
     await tenant.paid()
     await tenant.fault("payment.list", "before", "status:503")

@@ -108,6 +108,7 @@ def kept(path: str) -> WorkflowHistory:
 
 
 @pytest.mark.parametrize("path", ALL)
+@pytest.mark.slow
 async def test_what_has_just_happened_replays(histories: dict[str, WorkflowHistory], path: str) -> None:
     await replay(histories[path])
     # As it would be kept, it replays as well.
