@@ -26,6 +26,7 @@ from storage import disputes, events, inbox, payments, proofs
 
 # Words that no rule of ours settles.
 _ODD: Final = frozenset({"contradicted", "not_understood"})
+_TRIED_AGAIN_AFTER: Final = timedelta(minutes=5)
 # Our clock and Temporal's may differ by a little.
 _EARLY: Final = timedelta(seconds=1)
 
@@ -93,20 +94,27 @@ class DisputeActivities:
             facts = await proofs.bundle(tx, ref.payment_id, world.clock())
             statement = await disputes.statement(tx, ref.dispute_id)
         evidence = {"statement": statement, "proof": proofs.signed(world.notary, facts)}
+        taken = True
         try:
             said = await provider.answer_dispute(
                 dispute.provider_reference, evidence, world.clock(), submit=errand.submit
             )
         except ProviderRejected:
-            # It cannot be answered any more: how it stands is what we want to know.
+            # Perhaps it cannot be answered any more: how it stands is what we want to know.
+            taken = False
             said = await provider.read_dispute(dispute.provider_reference, world.clock())
         await self._hear(ref, said)
-        if errand.submit:
-            now = world.clock()
+        now = world.clock()
+        if errand.submit and taken:
             async with world.database.tenant(ref.tenant_id) as tx:
                 sent = await disputes.note(tx, ref.dispute_id, evidence_sent_at=now, updated_at=now)
                 await disputes.record(tx, sent, "dispute.evidence_submitted", now)
-        return await self._due(errand.model_copy(update={"attached": True}))
+        due = await self._due(errand.model_copy(update={"attached": True}))
+        if not taken and due is not None and due.step is Step.SUBMIT:
+            # It was not handed in, and the bank still waits for it.
+            alert("dispute_evidence_refused", tenant_id=ref.tenant_id, dispute_id=ref.dispute_id)
+            due = due.model_copy(update={"at": now + world.scaled(_TRIED_AGAIN_AFTER)})
+        return due
 
     async def _due(self, errand: DisputeErrand) -> Agenda | None:
         now = self._world.clock()
@@ -136,7 +144,7 @@ class DisputeActivities:
             elif verdict.note in _ODD:
                 odd = verdict.note
             elif verdict.to is not None:
-                _, told = await disputes.move(tx, payment, known, verdict.to, said, now)
+                told = await disputes.move(tx, payment, known, verdict.to, said, now)
                 endpoints = await events.announce(tx, ref.tenant_id, told, now) if told else []
             elif verdict.note != "echo":
                 await payments.remark(tx, payment, _cause(payment, said, verdict.note, now))

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.dispute import (
+    ANSWERABLE,
     HELD,
     UNSETTLED,
     Dispute,
@@ -73,15 +74,14 @@ async def move(
     to: DisputeState,
     said: DisputeObservation,
     now: datetime,
-) -> tuple[Dispute | None, list[Announcement]]:
+) -> list[Announcement]:
     """Carry a verdict out: the row, the books, the payment's own state and its user's rights.
 
-    The payment is locked. Gives the dispute as it stands, None if it could not go there, and what is to be
-    told.
+    The payment is locked. Gives what is to be told; nothing, if it could not go there.
     """
     moved = await _written(tx, payment, to, said, now)
     if moved is None:
-        return None, []
+        return []
     before = booked(None, said.money, None) if known is None else booked(known.state, known.money, known.fee)
     after = booked(moved.state, moved.money, moved.fee)
     await ledger.disputed(tx, payment, moved, difference(after, before), now)
@@ -101,7 +101,7 @@ async def move(
     )
     await all_payments.note(tx, payment, cause)
     await record(tx, moved, became, now, cause.actor)
-    return moved, told
+    return told
 
 
 async def record(
@@ -222,7 +222,11 @@ async def neglected(
 
     Needs a system transaction.
     """
-    overheard = and_(disputes.c.evidence_sent_at.is_(None), disputes.c.evidence_wanted_at < wanted_before)
+    overheard = and_(
+        disputes.c.state.in_(ANSWERABLE),
+        disputes.c.evidence_sent_at.is_(None),
+        disputes.c.evidence_wanted_at < wanted_before,
+    )
     rows = await tx.execute(
         select(disputes)
         .where(

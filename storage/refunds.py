@@ -52,6 +52,7 @@ async def request(tx: AsyncConnection, payment: Payment, wish: Wish, now: dateti
     """Reserve the amount and write the refund down, in the transaction that decided on it.
 
     Raises ``RefundExceedsCaptured``; that is decided in one statement, whoever else asks at the same time.
+    Raises ``IdempotencyConflict`` when the key has just been used for another payment.
     """
     amount = wish.money.amount_minor
     # What we give back by ourselves goes back once a payment: its id says so, too.
@@ -94,9 +95,13 @@ async def request(tx: AsyncConnection, payment: Payment, wish: Wish, now: dateti
                 created_at=now,
                 updated_at=now,
             )
+            .on_conflict_do_nothing(index_elements=["tenant_id", "idempotency_key"])
             .returning(refunds)
         )
-    ).one()
+    ).one_or_none()
+    if row is None:
+        # The same key, at the same moment, for another payment.
+        raise IdempotencyConflict
     return _refund(row)
 
 

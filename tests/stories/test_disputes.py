@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.house import House, Json, Receiver, Tenant, eventually, refused, sandbox_keys
+from tests.reliability.operator import cried_out
 from tests.stories.test_refunds import ask, becomes, refund
 
 ALL = 1990000
@@ -214,6 +215,32 @@ async def test_the_tenants_word_is_handed_in_with_what_we_know(house: House, ten
     refused(again, 409, "illegal_transition")
     await decided(house, payment, "won")
     await stands(tenant, payment, "WON")
+
+
+async def test_evidence_that_the_company_refuses_has_not_been_handed_in_and_is_again(
+    house: House, tenant: Tenant
+) -> None:
+    payment = await paid(tenant)
+    # What is laid there is taken; what is handed in is refused, once.
+    await tenant.fault("dispute.answer", "before", "refuse", reference=payment["id"], nth=2)
+    dispute = await tenant.disputed(payment)
+    path = f"/v1/disputes/{dispute['id']}"
+
+    async def asked(times: int) -> bool | None:
+        requests = (await house.control("GET", "requests", reference=payment["id"]))["data"]
+        return [each["operation"] for each in requests].count("dispute.answer") >= times or None
+
+    await eventually(lambda: asked(1))
+    await tenant.call("POST", f"{path}/evidence", json={})
+    await eventually(lambda: cried(house, "dispute_evidence_refused", dispute["id"]))
+    found = (await tenant.call("GET", path)).json()
+    assert (found["status"], found["evidenceSentAt"]) == ("OPEN", None)
+    await stands(tenant, payment, "UNDER_REVIEW")
+    await eventually(lambda: asked(3))
+
+
+async def cried(house: House, alert: str, about: str) -> bool | None:
+    return cried_out(house, alert, about) or None
 
 
 async def test_a_deadline_that_nobody_minds_is_kept_by_us(house: House, receiver: Receiver) -> None:

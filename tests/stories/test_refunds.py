@@ -95,6 +95,20 @@ async def test_a_refund_asked_for_twice_under_one_key_is_one(tenant: Tenant, hou
     assert len((await house.ledger(payment))["refunds"]) == 1
 
 
+async def test_one_key_for_two_payments_at_once_is_one_refund_and_a_conflict(tenant: Tenant) -> None:
+    first, second = [await paid(tenant) for _ in range(2)]
+    for number in range(5):
+        key = f"key-{number}"
+        answers = await asyncio.gather(*(ask(tenant, each, key, amount=1000) for each in (first, second)))
+        taken, (conflict,) = (
+            [answer for answer in answers if answer.status_code == code] for code in (202, 409)
+        )
+        assert len(taken) == 1
+        refused(conflict, 409, "idempotency_conflict")
+    reserved = await tenant.rows("SELECT sum(refund_reserved)::bigint AS sum FROM payments")
+    assert reserved == [{"sum": 5000}]
+
+
 async def test_refunds_never_pass_what_was_captured(tenant: Tenant, house: House) -> None:
     payment = await paid(tenant)
     answers = await asyncio.gather(*(ask(tenant, payment, amount=1200000) for _ in range(10)))
