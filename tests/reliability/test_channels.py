@@ -146,7 +146,7 @@ async def unconfirmed(house: House) -> AsyncIterator[asyncio.Future[tuple[End, E
         await tenant.eventually(payment, ENDS[happens], within=50)
         return await end_of(tenant, payment)
 
-    ends = asyncio.gather(closed(cancelled, 3_600), closed(expired, 60))
+    ends = asyncio.gather(closed(cancelled, 3_600), closed(expired, 180))
     yield ends
     ends.cancel()
 
@@ -160,7 +160,7 @@ NOWHERE = "http://127.0.0.1:9"
 async def unheard_of(tenant: Tenant, *, pays: bool) -> Json:
     """A payment of which no word reaches us, whether it is paid or not, once it is UNKNOWN."""
     await tenant.fault("webhook.send", "webhook", "lost", count=1_000)
-    payment = await tenant.open(expiresInSeconds=60, entitlements=[{"feature": "pro"}])
+    payment = await tenant.open(expiresInSeconds=180, entitlements=[{"feature": "pro"}])
     await write(tenant, "UPDATE provider_accounts SET api_base = $1", NOWHERE)
     if pays:
         await tenant.pay(payment)

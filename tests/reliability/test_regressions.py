@@ -188,7 +188,7 @@ async def test_a_last_question_that_is_refused_does_not_fail_a_payment_whose_mon
     await tenant.fault("webhook.send", "webhook", "lost", count=1_000)
     for operation in ("checkout.read", "checkout.close"):
         await tenant.fault(operation, "before", "refuse", count=1_000)
-    payment = await tenant.open(expiresInSeconds=60, **PRO)
+    payment = await tenant.open(expiresInSeconds=180, **PRO)
     await tenant.pay(payment)
     await tenant.eventually(payment, "UNKNOWN")
     await house.control("DELETE", "faults")
@@ -201,7 +201,7 @@ async def test_a_last_question_that_is_refused_does_not_fail_a_payment_whose_mon
 # flexprice 2230: the sweep for expired sessions beat the success webhook: paid, nothing granted.
 async def test_a_deadline_that_comes_before_the_webhook_grants_what_was_paid(tenant: Tenant) -> None:
     await tenant.fault("webhook.send", "webhook", "late", seconds=4)
-    payment = await tenant.open(expiresInSeconds=60, **PRO)
+    payment = await tenant.open(expiresInSeconds=180, **PRO)
     await tenant.pay(payment)
     found = await tenant.eventually(payment, "SUCCEEDED")
     assert found["events"][-1]["cause"].startswith(("read:", "close:"))

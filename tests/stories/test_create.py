@@ -110,9 +110,9 @@ async def test_a_replay_gets_the_first_answer_while_the_payment_is_open_and_afte
 
 
 async def test_a_replay_gets_the_first_answer_after_the_payment_expired(tenant: Tenant) -> None:
-    first = await tenant.create("key", expiresInSeconds=60)
+    first = await tenant.create("key", expiresInSeconds=180)
     await tenant.eventually(first.json(), "EXPIRED")
-    await replay(tenant, first, "key", expiresInSeconds=60)
+    await replay(tenant, first, "key", expiresInSeconds=180)
 
 
 async def test_a_replay_gets_the_first_answer_after_the_payment_was_cancelled(tenant: Tenant) -> None:

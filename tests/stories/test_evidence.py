@@ -90,7 +90,7 @@ async def test_an_address_that_turned_bad_keeps_no_payment_from_its_end(tenant: 
 
 
 async def test_a_payment_whose_workflow_is_gone_gets_another(tenant: Tenant, house: House) -> None:
-    payment = await tenant.open(expiresInSeconds=60)
+    payment = await tenant.open(expiresInSeconds=180)
     await tenant.fault("webhook.send", "webhook", "lost", reference=payment["id"], count=20)
     client = await house.temporal()
     await client.get_workflow_handle(tenant.workflow_id(payment)).terminate("a story")

@@ -64,7 +64,7 @@ async def test_the_attributes_follow_the_payment(tenant: Tenant, temporal: Clien
 
 
 async def test_payments_are_listed_by_what_became_of_them(tenant: Tenant, temporal: Client) -> None:
-    silent, waiting = await tenant.open(expiresInSeconds=60), await tenant.open()
+    silent, waiting = await tenant.open(expiresInSeconds=180), await tenant.open()
     await tenant.eventually(silent, "EXPIRED")
 
     async def listed(status: str) -> list[str] | None:

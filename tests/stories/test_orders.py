@@ -38,7 +38,7 @@ async def test_an_order_is_free_again_after_its_payment_failed(tenant: Tenant) -
 
 
 async def test_an_order_is_free_again_after_its_payment_expired(tenant: Tenant) -> None:
-    payment = await tenant.open(orderId="order-1", expiresInSeconds=60)
+    payment = await tenant.open(orderId="order-1", expiresInSeconds=180)
     await tenant.eventually(payment, "EXPIRED")
     await tenant.open(orderId="order-1")
 

@@ -34,7 +34,7 @@ async def test_a_payer_who_gives_up_cancels_the_payment(tenant: Tenant) -> None:
 
 
 async def test_silence_expires_the_payment_and_its_checkout(tenant: Tenant, house: House) -> None:
-    payment = await tenant.open(expiresInSeconds=60)
+    payment = await tenant.open(expiresInSeconds=180)
     await tenant.eventually(payment, "EXPIRED")
     assert (await house.ledger(payment))["sessions"][0]["status"] == "expired"
 
@@ -49,7 +49,7 @@ async def test_a_lost_webhook_does_not_lose_the_money(tenant: Tenant, house: Hou
 
 async def test_the_provider_is_asked_before_a_payment_is_called_expired(tenant: Tenant, house: House) -> None:
     # One second after the creation nobody has asked yet; the deadline is the first to do so.
-    payment = await tenant.open(expiresInSeconds=60)
+    payment = await tenant.open(expiresInSeconds=180)
     await house.fault("webhook.send", "webhook", "lost", reference=payment["id"], count=10)
     await tenant.pay(payment)
     await tenant.eventually(payment, "SUCCEEDED")
