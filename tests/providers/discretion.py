@@ -1,0 +1,28 @@
+"""What may be seen of an account's secrets: nothing, anywhere."""
+
+import traceback
+from collections.abc import Iterator
+
+from tests.providers.case import Case
+
+
+def check_discreet(case: Case, text: str, where: str) -> None:
+    for secret in case.canaries:
+        assert secret not in text, f"{case.provider.name}: a secret is in {where}"
+
+
+def told_by(error: BaseException) -> str:
+    """All that an exception and what led to it show: texts, attributes, the traceback as it is printed."""
+    shown = "".join(traceback.format_exception(error))
+    return shown + "".join(f"{one!r} {one} {one.args} {vars(one)}" for one in _chain(error))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [cause for cause in (one.__cause__, one.__context__) if cause is not None]
