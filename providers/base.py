@@ -10,18 +10,19 @@ our word, and the company's own beside it (``raw_state``). A word nobody knows i
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
+from functools import wraps
 from hashlib import sha256
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, ParamSpec, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from domain.dispute import DisputeObservation
-from domain.errors import ProviderError, ProviderRejected, ProviderUnsupported
-from domain.evidence import Channel, Observation, Word
+from domain.errors import OutcomeUnknown, ProviderError, ProviderRejected, ProviderUnsupported
+from domain.evidence import Channel, Id, Observation, Word, storable
 from domain.payment import PaymentOrder
 from domain.reconciliation import Page, Window
 from domain.refund import Refund, RefundObservation, RefundWord
@@ -82,8 +83,9 @@ class Capability(StrEnum):
 class Checkout(Value):
     """A hosted checkout that exists at the provider."""
 
-    reference: str
-    url: str
+    reference: Annotated[Id, StringConstraints(min_length=1)]
+    url: Annotated[str, StringConstraints(pattern=r"^https?://"), AfterValidator(storable)]
+    """Payers are sent there: nothing but a web page."""
 
 
 class Secrets(BaseModel):
@@ -292,3 +294,23 @@ def evidence(body: bytes | Mapping[str, Any]) -> str:
     """What is kept of a provider's words: their SHA-256."""
     told = body if isinstance(body, bytes) else json.dumps(body, sort_keys=True, default=str).encode()
     return sha256(told).hexdigest()
+
+
+ILLEGIBLE: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What a translation runs into when an answer is not what it should be: pydantic's errors among them."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def legible(translation: Callable[_P, _T]) -> Callable[_P, _T]:
+    """The same translation, but it raises ``OutcomeUnknown`` for whatever it cannot read."""
+
+    @wraps(translation)
+    def read(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return translation(*args, **kwargs)
+        except ILLEGIBLE as error:
+            raise OutcomeUnknown("the answer cannot be understood") from error
+
+    return read

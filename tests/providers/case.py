@@ -47,7 +47,7 @@ class Case:
 
     provider: type[Provider]
     secrets: Mapping[str, str]
-    """An account's, with an old webhook secret that is still live."""
+    """A test account's, with an old webhook secret that is still live."""
     other: Mapping[str, str]
     """Another account's, as different as can be."""
     private: tuple[str, ...]
@@ -74,6 +74,8 @@ class Case:
     signature_header: str
     error: Callable[[int, str], Json]
     """The body of a refusal, with a message."""
+    endless: Mapping[str, Script] = field(default_factory=dict)
+    """By verb that looks through a list: pages of other people's things that always promise more."""
     key_header: str | None = "idempotency-key"
     volatile: frozenset[str] = field(default_factory=frozenset)
     """Headers that differ between two times the same request."""

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
+
 Json = Any
 
 
@@ -160,17 +162,21 @@ class Company:
         self.asked.clear()
         return self
 
-    def _answer(self, asked: Asked) -> Answer:
-        number = len(self.asked)
+    def hears(self, asked: Asked) -> Rule:
+        """Keep what was asked, and find what is to be said to it."""
         self.asked.append(asked)
         self.history.append(asked)
-        if self.spoilt is not None and self.spoilt[0] == number:
-            return self.spoilt[1]
         for rule in self.script:
             if rule.method == asked.method and re.fullmatch(rule.path, asked.path):
-                return says(rule.status, rule.said)
+                return rule
         self.unscripted.append(asked)
-        return says(501, {"unscripted": f"{asked.method} {asked.path}"})
+        return Rule(asked.method, asked.path, {"unscripted": asked.path}, 501)
+
+    def _answer(self, asked: Asked) -> Answer:
+        rule = self.hears(asked)
+        if self.spoilt is not None and self.spoilt[0] == len(self.asked) - 1:
+            return self.spoilt[1]
+        return says(rule.status, rule.said)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, request after request."""
@@ -188,6 +194,19 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
     )
     length = int(dict(headers).get("content-length", "0"))
     return Asked(method, target, headers, await reader.readexactly(length))
+
+
+class Spoken(httpx.AsyncBaseTransport):
+    """The same without a network, for thousands of questions: every request is answered by the script."""
+
+    def __init__(self, company: Company) -> None:
+        self._company = company
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        headers = tuple((name.lower(), value) for name, value in request.headers.items())
+        target = request.url.raw_path.decode()
+        rule = self._company.hears(Asked(request.method, target, headers, await request.aread()))
+        return httpx.Response(rule.status, stream=httpx.ByteStream(json.dumps(rule.said).encode()))
 
 
 @contextlib.asynccontextmanager

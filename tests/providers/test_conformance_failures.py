@@ -6,7 +6,7 @@ here moves money twice: "not sent" of what was sent, or "refused" of what nobody
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -29,7 +29,7 @@ from domain.evidence import Word
 from domain.payment import PaymentOrder
 from domain.refund import Refund, RefundObservation, RefundWord
 from providers import wire
-from providers.base import PROVIDERS, Capability, Checkout, Provider
+from providers.base import Capability, Checkout, Provider
 from providers.sandbox import Sandbox
 from tests.providers.case import Case, case_of
 from tests.providers.discretion import check_discreet, told_by
@@ -270,15 +270,6 @@ async def caught(case: Case, bad: type[Provider], http: httpx.AsyncClient, name:
         finally:
             _CALLS.clear()
     return False
-
-
-@pytest.fixture
-def unregistered() -> Iterator[None]:
-    """Providers made by a test are none afterwards."""
-    before = dict(PROVIDERS)
-    yield
-    PROVIDERS.clear()
-    PROVIDERS.update(before)
 
 
 @pytest.mark.usefixtures("unregistered")

@@ -111,6 +111,7 @@ REFUND: Final = refund()
 CHARGE: Final = charge()
 
 Ask = Callable[[Provider], Awaitable[Any]]
+NamedAsk = Callable[[Provider, str, datetime], Awaitable[Any]]
 
 
 class Verb(NamedTuple):
@@ -122,7 +123,7 @@ class Verb(NamedTuple):
     """Whether this is what the case's answer means."""
     needs: frozenset[Capability] = frozenset()
     """A provider with any of these has the verb; one with none of them says so. Empty: everybody has it."""
-    named: Callable[[Provider, str, datetime], Awaitable[Any]] | None = None
+    named: NamedAsk | None = None
     """The same at some time for a thing of ours of some name: what has an operation key."""
 
 
