@@ -1,4 +1,4 @@
-"""The whole saga at Stripe and at Dodo Payments, both played by the sandbox: the tenant sees no difference."""
+"""The whole saga at Stripe and at Dodo Payments, played by the sandbox: the tenant sees no difference."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import pytest
 from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually, refused, sandbox_keys
 from tests.reliability.test_late_money import closed_but_payable, given_back_once, refunded
 from tests.stories.test_books import owed_there
-from tests.stories.test_disputes import ALL, FEE, books, decided, stands
+from tests.stories.test_disputes import ALL, books, decided, stands
 from tests.stories.test_refunds import ask, becomes, refund
 
 PART = 490000
@@ -91,7 +91,7 @@ async def test_time_runs_out_and_a_cancelled_order_is_free_again(
     house: House, shop: Tenant, name: str
 ) -> None:
     waiting = await shop.open(expiresInSeconds=180)
-    wish = {"orderId": "order-1", "expiresInSeconds": 3600}
+    wish: Json = {"orderId": "order-1", "expiresInSeconds": 3600}
     unwanted = await shop.open(**wish)
     answer = await shop.call("POST", f"/v1/payments/{unwanted['id']}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
