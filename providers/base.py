@@ -91,6 +91,11 @@ class Secrets(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
+    @property
+    def play_money(self) -> bool | None:
+        """Whether they open the company's test mode; None when that cannot be seen."""
+        return None
+
 
 class Provider(ABC):
     name: ClassVar[str]
