@@ -7,17 +7,16 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from sandbox import checkout, disputes, pages, refunds
 from sandbox.checkout import Session
+from sandbox.dialects import OWN, Event
 from sandbox.disputes import Dispute
-from sandbox.errors import Refused, missing
-from sandbox.events import Event, WebhookEndpoint
-from sandbox.faults import HITS
+from sandbox.errors import missing
+from sandbox.events import WebhookEndpoint
 from sandbox.gate import Call, perform
 from sandbox.idempotency import Answer, digest, once, read_key
 from sandbox.payments import Payment
@@ -33,10 +32,9 @@ from sandbox.wire import (
     caller,
     listing,
     livez,
-    on_http_error,
-    on_refused,
     read,
     read_query,
+    refusing,
     world_of,
 )
 from sandbox.world import World
@@ -95,9 +93,7 @@ async def create_checkout(request: Request) -> Response:
     def effect() -> Answer:
         session = checkout.open_session(world, _session(world, account, order))
         shown = session.wire()
-        if any(rule.fault == "beforeAnswer" for rule in HITS.get()):
-            # Something true to tell before the answer is out: a first attempt that was declined.
-            checkout.decline(world, session, "card_declined")
+        checkout.overtake(world, session)
         return 201, shown
 
     asked = digest(request.url.path, order.model_dump(mode="json"))
@@ -277,6 +273,6 @@ ROUTES: list[BaseRoute] = [
 
 def public_app(world: World) -> Starlette:
     """Put the public port together: the API and the pages."""
-    app = Starlette(routes=ROUTES, exception_handlers={Refused: on_refused, HTTPException: on_http_error})
+    app = Starlette(routes=ROUTES, exception_handlers=refusing(OWN))
     app.state.world = world
     return app

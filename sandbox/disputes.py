@@ -62,6 +62,7 @@ def open_dispute(
         account=payment.account,
         reference=payment.reference,
         created_at=now,
+        dialect=payment.dialect,
         payment=payment.id,
         session=payment.session,
         amount=payment.amount,

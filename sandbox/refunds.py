@@ -62,6 +62,7 @@ def refund(
         account=payment.account,
         reference=payment.reference,
         created_at=world.clock.real(),
+        dialect=payment.dialect,
         refund_reference=reference,
         payment=payment.id,
         session=payment.session,
