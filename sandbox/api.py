@@ -17,6 +17,7 @@ from sandbox.dialects import OWN, Event
 from sandbox.disputes import Dispute
 from sandbox.errors import missing
 from sandbox.events import WebhookEndpoint
+from sandbox.faces import stripe
 from sandbox.gate import Call, perform
 from sandbox.idempotency import Answer, digest, once, read_key
 from sandbox.payments import Payment
@@ -141,10 +142,8 @@ async def create_refund(request: Request) -> Response:
         payment = world.store.get(Payment, order.payment, account)
         if payment is None:
             raise missing("payment")
-        made = refunds.refund(
-            world, payment, amount=order.amount, reference=order.reference, reason=order.reason
-        )
-        return 201, made.wire()
+        wanted = refunds.Order(amount=order.amount, reference=order.reference, reason=order.reason)
+        return 201, refunds.refund(world, payment, wanted).wire()
 
     asked = digest(request.url.path, order.model_dump(mode="json"))
     return await perform(world, call, lambda: once(world, account, call.key, asked, effect))
@@ -272,7 +271,8 @@ ROUTES: list[BaseRoute] = [
 
 
 def public_app(world: World) -> Starlette:
-    """Put the public port together: the API and the pages."""
-    app = Starlette(routes=ROUTES, exception_handlers=refusing(OWN))
+    """Put the public port together: the API, the faces and the pages."""
+    routes = [stripe.face(world), *ROUTES]
+    app = Starlette(routes=routes, exception_handlers=refusing(OWN))
     app.state.world = world
     return app

@@ -33,6 +33,7 @@ class Decision(Body):
     """The body of ``POST /_control/disputes/{id}``."""
 
     outcome: disputes.Outcome
+    because: disputes.Reason | None = None
 
 
 class Advance(Body):
@@ -121,7 +122,7 @@ async def decide_dispute(request: Request) -> Response:
     """Lead a dispute on, or end it."""
     world, order = world_of(request), await read(request, Decision)
     with world.store.transaction():
-        dispute = disputes.decide(world, request.path_params["id"], order.outcome)
+        dispute = disputes.decide(world, request.path_params["id"], order.outcome, order.because)
     return JSONResponse({"id": dispute.id, "status": dispute.status})
 
 
