@@ -111,8 +111,8 @@ class Plan:
                 *("--port", str(self.ports["sandbox"])),
                 *("--control-port", str(self.ports["sandboxControl"])),
                 *("--data-dir", str(self.data_dir / "sandbox")),
-                # The sandbox fills the account in.
-                *("--webhook-url", f"{self.url('api')}/v1/billing/webhooks/sandbox/{{account}}"),
+                # The sandbox fills in the company it plays, and the account.
+                *("--webhook-url", f"{self.url('api')}/v1/billing/webhooks/{{provider}}/{{account}}"),
                 *("--time-scale", f"{self.time_scale:g}"),
             ),
             environment=self._inherited() | {"SANDBOX_PLATFORM_KEY": self.keys.sandbox_platform_key},

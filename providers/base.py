@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Final, ParamSpec, TypeVar
 
 import httpx
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, StringConstraints
 
 from domain.dispute import DisputeObservation
 from domain.errors import OutcomeUnknown, ProviderError, ProviderRejected, ProviderUnsupported
@@ -27,6 +27,7 @@ from domain.payment import PaymentOrder
 from domain.reconciliation import Page, Window
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
+from domain.signatures import check_secret
 from domain.subscription import (
     Charge,
     Customer,
@@ -92,6 +93,20 @@ class Secrets(BaseModel):
     """What opens an account. Subclasses name the fields; wire names are camelCase."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+    @property
+    def play_money(self) -> bool | None:
+        """Whether they open the company's test mode; None when that cannot be seen."""
+        return None
+
+
+def _verifies(secret: SecretStr) -> SecretStr:
+    check_secret(secret.get_secret_value())
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_verifies)]
+"""One of Standard Webhooks: ``whsec_…``."""
 
 
 class Provider(ABC):

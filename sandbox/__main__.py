@@ -20,7 +20,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--webhook-url",
         default=env("SANDBOX_WEBHOOK_URL"),
-        help="where events go unless an account chose its own address; {account} is filled in",
+        help="where events go unless an account has its own address; {provider} and {account} are filled in",
     )
     parser.add_argument(
         "--time-scale",

@@ -7,17 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from sandbox import checkout, disputes, pages, refunds
 from sandbox.checkout import Session
+from sandbox.dialects import OWN, Event
 from sandbox.disputes import Dispute
-from sandbox.errors import Refused, missing
-from sandbox.events import Event, WebhookEndpoint
-from sandbox.faults import HITS
+from sandbox.errors import missing
+from sandbox.events import WebhookEndpoint
+from sandbox.faces import stripe
 from sandbox.gate import Call, perform
 from sandbox.idempotency import Answer, digest, once, read_key
 from sandbox.payments import Payment
@@ -33,10 +33,9 @@ from sandbox.wire import (
     caller,
     listing,
     livez,
-    on_http_error,
-    on_refused,
     read,
     read_query,
+    refusing,
     world_of,
 )
 from sandbox.world import World
@@ -95,9 +94,7 @@ async def create_checkout(request: Request) -> Response:
     def effect() -> Answer:
         session = checkout.open_session(world, _session(world, account, order))
         shown = session.wire()
-        if any(rule.fault == "beforeAnswer" for rule in HITS.get()):
-            # Something true to tell before the answer is out: a first attempt that was declined.
-            checkout.decline(world, session, "card_declined")
+        checkout.overtake(world, session)
         return 201, shown
 
     asked = digest(request.url.path, order.model_dump(mode="json"))
@@ -145,10 +142,8 @@ async def create_refund(request: Request) -> Response:
         payment = world.store.get(Payment, order.payment, account)
         if payment is None:
             raise missing("payment")
-        made = refunds.refund(
-            world, payment, amount=order.amount, reference=order.reference, reason=order.reason
-        )
-        return 201, made.wire()
+        wanted = refunds.Order(amount=order.amount, reference=order.reference, reason=order.reason)
+        return 201, refunds.refund(world, payment, wanted).wire()
 
     asked = digest(request.url.path, order.model_dump(mode="json"))
     return await perform(world, call, lambda: once(world, account, call.key, asked, effect))
@@ -276,7 +271,8 @@ ROUTES: list[BaseRoute] = [
 
 
 def public_app(world: World) -> Starlette:
-    """Put the public port together: the API and the pages."""
-    app = Starlette(routes=ROUTES, exception_handlers={Refused: on_refused, HTTPException: on_http_error})
+    """Put the public port together: the API, the faces and the pages."""
+    routes = [stripe.face(world), *ROUTES]
+    app = Starlette(routes=routes, exception_handlers=refusing(OWN))
     app.state.world = world
     return app

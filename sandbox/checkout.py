@@ -4,7 +4,9 @@ Functions that change a session are called inside a transaction, after ``jobs.ru
 """
 
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
 
 from sandbox import cards, faults, jobs, money, payments
 from sandbox.errors import Refused, invalid, missing
@@ -34,7 +36,10 @@ class Session(Record):
 
     KIND: ClassVar[str] = "checkout_session"
     PRIVATE: ClassVar[frozenset[str]] = frozenset(
-        {"description", "customer_email", "success_url", "cancel_url", "challenge", "bank", "skew"}
+        {
+            *("description", "customer_email", "success_url", "cancel_url", "challenge", "bank", "skew"),
+            *("attempted_at", "lasting", "asked"),
+        }
     )
 
     status: Literal["open", "complete", "expired", "cancelled"] = "open"
@@ -59,6 +64,12 @@ class Session(Record):
     """Last four digits and scenario of a bank payment under way."""
     skew: tuple[str, ...] = ()
     """Faults met before the capture that change what it will take."""
+    attempted_at: datetime | None = None
+    """When the payer first did something."""
+    lasting: bool = False
+    """Whether a payer who walks away may come back."""
+    asked: dict[str, Any] = Field(default_factory=dict)
+    """What a face must remember of the caller's order, in its own words; nobody else reads it."""
 
 
 def open_session(world: World, session: Session) -> Session:
@@ -73,9 +84,9 @@ def open_session(world: World, session: Session) -> Session:
     return session
 
 
-def new_session_id() -> str:
+def new_session_id(prefix: str = "cs") -> str:
     """Make the id that the page's address needs before the session is stored."""
-    return new_id("cs")
+    return new_id(prefix)
 
 
 def find(world: World, identity: str, account: str | None = None) -> Session:
@@ -98,14 +109,17 @@ def expire(world: World, session: Session) -> Session:
 
 
 def give_up(world: World, session: Session) -> None:
-    """Let the payer walk away for good."""
-    _end(world, session, "cancelled")
+    """Let the payer walk away: for good, unless the session outlasts that."""
+    if not session.lasting:
+        _acted(world, session)
+        _end(world, session, "cancelled")
 
 
 def attempt(world: World, session: Session, card: cards.Card) -> None:
     """Try to pay an open session with a card. A decline leaves it open."""
     scenario = card.scenario
     session.challenge = None
+    _acted(world, session)
     if scenario.outcome == "decline":
         decline(world, session, scenario.decline)
     elif scenario.outcome == "challenge":
@@ -134,9 +148,20 @@ def answer_challenge(world: World, session: Session, *, approved: bool) -> None:
 
 def decline(world: World, session: Session, code: str) -> None:
     """Record an attempt that failed; the session stays open."""
+    _acted(world, session)
     session.last_error = {"code": code, "message": DECLINES[code]}
     world.store.update(session)
     emit(world, "payment.attempt_failed", session)
+
+
+def overtake(world: World, session: Session) -> None:
+    """Let something true be told before the answer that opens a session is out, where a fault asks for it."""
+    if any(rule.fault == "beforeAnswer" for rule in faults.HITS.get()):
+        decline(world, session, "card_declined")
+
+
+def _acted(world: World, session: Session) -> None:
+    session.attempted_at = session.attempted_at or world.clock.real()
 
 
 def _skew() -> tuple[str, ...]:

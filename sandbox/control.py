@@ -5,16 +5,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from sandbox import disputes, faults, jobs, ledger, payments
+from sandbox import dialects, disputes, faults, jobs, ledger, payments
 from sandbox.accounts import ACCOUNT
-from sandbox.errors import Refused, missing
-from sandbox.events import Event, post
-from sandbox.wire import Body, Reference, livez, on_http_error, on_refused, read, shown_instant, world_of
+from sandbox.dialects import OWN, Event
+from sandbox.errors import missing
+from sandbox.events import post
+from sandbox.wire import Body, Reference, livez, read, refusing, shown_instant, world_of
 from sandbox.world import World, log
 
 _FAR = 100 * 365 * 86_400
@@ -33,6 +33,7 @@ class Decision(Body):
     """The body of ``POST /_control/disputes/{id}``."""
 
     outcome: disputes.Outcome
+    because: disputes.Reason | None = None
 
 
 class Advance(Body):
@@ -88,7 +89,7 @@ async def resend_webhook(request: Request) -> Response:
     if event is None:
         raise missing("event")
     with world.store.transaction():
-        post(world, event, event.payload(event.data))
+        post(world, event, dialects.of(event).letter(event, event.data))
     return JSONResponse({"eventId": event.id}, 202)
 
 
@@ -121,7 +122,7 @@ async def decide_dispute(request: Request) -> Response:
     """Lead a dispute on, or end it."""
     world, order = world_of(request), await read(request, Decision)
     with world.store.transaction():
-        dispute = disputes.decide(world, request.path_params["id"], order.outcome)
+        dispute = disputes.decide(world, request.path_params["id"], order.outcome, order.because)
     return JSONResponse({"id": dispute.id, "status": dispute.status})
 
 
@@ -196,6 +197,6 @@ ROUTES: list[BaseRoute] = [
 
 def control_app(world: World) -> Starlette:
     """Put the control port together."""
-    app = Starlette(routes=ROUTES, exception_handlers={Refused: on_refused, HTTPException: on_http_error})
+    app = Starlette(routes=ROUTES, exception_handlers=refusing(OWN))
     app.state.world = world
     return app

@@ -1,17 +1,16 @@
-"""Carrying webhooks: signed as Standard Webhooks 1.0.0 asks, many at once, until somebody answers 2xx."""
+"""Carrying webhooks: sealed as their dialect asks, many at once, until somebody answers 2xx."""
 
 import asyncio
-import base64
-import hmac
 import sqlite3
 from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
-from hashlib import sha256
 
 import httpx
 
+from sandbox import dialects
 from sandbox.clock import from_microseconds, to_microseconds
+from sandbox.dialects import Event
 from sandbox.events import WebhookEndpoint
 from sandbox.world import World, log
 
@@ -21,13 +20,6 @@ AT_ONCE = 50
 AT_ONCE_PER_ACCOUNT = 10
 _STALE = timedelta(hours=1)
 _IDLE_SECONDS = 60.0
-
-
-def sign(secret: str, identity: str, timestamp: int, body: str) -> str:
-    """Sign ``id.timestamp.body`` with the part of the secret after ``whsec_``."""
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    digest = hmac.new(key, f"{identity}.{timestamp}.{body}".encode(), sha256).digest()
-    return "v1," + base64.b64encode(digest).decode()
 
 
 class Courier:
@@ -92,11 +84,11 @@ class Courier:
 
     async def _deliver(self, row: sqlite3.Row) -> None:
         try:
-            secret = self._secret(row)
-            if secret is None:  # the endpoint was deleted meanwhile
+            secret, event = self._secret(row), self._world.store.get(Event, row["event"])
+            if secret is None or event is None:  # the endpoint was deleted meanwhile, or everything forgotten
                 self._finish(row, "abandoned")
                 return
-            status, error = await self._send(row, secret)
+            status, error = await self._send(row, event, secret)
             self._note(row, status, error)
         finally:
             del self._under_way[row["seq"]]
@@ -108,22 +100,21 @@ class Courier:
         endpoint = self._world.store.get(WebhookEndpoint, row["endpoint"])
         return endpoint.secret if endpoint else None
 
-    async def _send(self, row: sqlite3.Row, secret: str) -> tuple[int | None, str | None]:
+    async def _send(self, row: sqlite3.Row, event: Event, secret: str) -> tuple[int | None, str | None]:
         # Only the first attempt is spoiled: the retry is what a receiver that refused it waits for.
         trick = row["trick"] if row["attempt"] == 0 else None
         sent_at = self._world.clock.real() - (_STALE if trick == "staleTimestamp" else timedelta())
-        timestamp = int(sent_at.timestamp())
-        signed = row["body"] + " " if trick == "badSignature" else row["body"]
+        dialect = dialects.of(event)
+        body = dialect.letter_now(self._world, event, row["body"])
+        signed = body + " " if trick == "badSignature" else body
         headers = {
             "content-type": "application/json",
             "user-agent": "sandbox-webhooks/1",
-            "webhook-id": row["event"],
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": sign(secret, row["event"], timestamp, signed),
+            **dialect.seal(secret, event.id, int(sent_at.timestamp()), signed),
         }
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                answer = await self._http.post(row["url"], content=row["body"], headers=headers)
+                answer = await self._http.post(row["url"], content=body.encode(), headers=headers)
         except TimeoutError:
             return None, "timeout"
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

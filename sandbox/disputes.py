@@ -3,8 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, Literal
 
+from pydantic import Field
+
 from sandbox import jobs
-from sandbox.errors import Refused, missing
+from sandbox.errors import Refused, invalid, missing
 from sandbox.events import emit
 from sandbox.payments import Payment
 from sandbox.store import Query, Record, new_id
@@ -12,6 +14,7 @@ from sandbox.world import World
 
 Stage = Literal["inquiry", "open", "under_review", "won", "lost", "closed"]
 Outcome = Literal["open", "under_review", "won", "lost", "closed"]
+Reason = Literal["accepted", "expired"]
 
 FEE: Final = 1_500
 """What a dispute costs a merchant, in minor units of its currency; returned unless it is lost."""
@@ -30,6 +33,7 @@ class Dispute(Record):
     """One disputed payment, over its whole amount. An inquiry has not taken any money yet."""
 
     KIND: ClassVar[str] = "dispute"
+    PRIVATE: ClassVar[frozenset[str]] = frozenset({"taken", "because", "asked"})
 
     payment: str
     session: str
@@ -42,6 +46,12 @@ class Dispute(Record):
     evidence: dict[str, Any] | None = None
     submitted: bool = False
     mode: Literal["test"] = "test"
+    taken: bool = False
+    """Whether it ever took the money: an inquiry does not."""
+    because: Reason | None = None
+    """How it came to be lost, where that was no judgement."""
+    asked: dict[str, Any] = Field(default_factory=dict)
+    """What a face must remember of what it was told, in its own words; nobody else reads it."""
 
     @property
     def parent(self) -> str:
@@ -62,6 +72,7 @@ def open_dispute(
         account=payment.account,
         reference=payment.reference,
         created_at=now,
+        dialect=payment.dialect,
         payment=payment.id,
         session=payment.session,
         amount=payment.amount,
@@ -69,6 +80,7 @@ def open_dispute(
         reason=reason,
         status="inquiry" if inquiry else "open",
         fee=0 if inquiry else FEE,
+        taken=not inquiry,
         evidence_due_by=now + allowed,
     )
     world.store.insert(dispute)
@@ -79,7 +91,7 @@ def open_dispute(
     return dispute
 
 
-def decide(world: World, identity: str, outcome: Outcome) -> Dispute:
+def decide(world: World, identity: str, outcome: Outcome, because: Reason | None = None) -> Dispute:
     """Lead a dispute on; safe to repeat with the same outcome. Call inside a transaction."""
     dispute = world.store.get(Dispute, identity)
     if dispute is None:
@@ -88,7 +100,10 @@ def decide(world: World, identity: str, outcome: Outcome) -> Dispute:
         return dispute
     if outcome not in _NEXT.get(dispute.status, ()):
         raise Refused(409, "dispute_decided", f"this dispute is {dispute.status}")
-    dispute.status = outcome
+    if because is not None and outcome != "lost":
+        raise invalid("only a dispute that is lost was accepted or left to expire")
+    dispute.status, dispute.because = outcome, because
+    dispute.taken = dispute.taken or outcome == "open"
     dispute.fee = 0 if outcome in {"won", "closed"} else FEE
     world.store.update(dispute)
     payment = world.store.get(Payment, dispute.payment)

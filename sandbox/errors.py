@@ -6,12 +6,13 @@ TYPES = {400: "invalid_request", 401: "authentication", 404: "not_found", 409: "
 class Refused(Exception):
     """A request that is not granted. Whatever its transaction did is undone."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        """Keep the HTTP status, a code for programs and a sentence for people."""
+    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
+        """Keep the HTTP status, a code for programs, a sentence for people, maybe the parameter at fault."""
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.param = param
 
     def body(self) -> dict[str, object]:
         """Lay the refusal out as every error of the API is."""

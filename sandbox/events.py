@@ -1,31 +1,16 @@
 """Telling accounts what happened: an event and its deliveries join the transaction that caused them."""
 
-import json
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
-from sandbox import faults
+from sandbox import dialects, faults
 from sandbox.clock import to_microseconds
+from sandbox.dialects import Event
 from sandbox.store import Query, Record, new_id
 from sandbox.world import World
 
 _TRICKS = frozenset({"badSignature", "staleTimestamp", "reorder"})
 _DELAYS = {"late": 5.0, "reorder": 10.0}
-
-
-class Event(Record):
-    """Something that happened, with the object as it was just then."""
-
-    KIND: ClassVar[str] = "event"
-
-    type: str
-    mode: Literal["test"] = "test"
-    data: dict[str, Any]
-
-    def payload(self, data: dict[str, Any]) -> str:
-        """Write the body of a webhook."""
-        fields = self.model_dump(mode="json", include={"id", "type", "created_at", "account", "mode"})
-        return json.dumps({**fields, "data": data}, ensure_ascii=False, separators=(",", ":"))
 
 
 class WebhookEndpoint(Record):
@@ -38,29 +23,38 @@ class WebhookEndpoint(Record):
     secret: str
 
 
-def emit(world: World, kind: str, record: Record) -> Event:
-    """Record an event about a record and post it to the account. Call inside the causing transaction."""
-    event = Event(
-        id=new_id("evt"),
-        account=record.account,
-        reference=record.reference,
-        created_at=world.clock.real(),
-        type=kind,
-        data=record.wire(),
-    )
-    world.store.insert(event)
-    rules = faults.for_webhook(world, record.account, record.reference)
-    names = [rule.fault for rule in rules]
-    if "lost" in names:
-        return event
-    data = event.data
-    for name in names:
-        data = faults.distort(data, name)
+def emit(world: World, kind: str, record: Record) -> None:
+    """Tell a record's account, in its dialect, what happened. Call inside the causing transaction."""
+    dialect = dialects.of(record)
+    tellings = dialect.tellings(world, kind, record)
+    # One happening, one set of faults, in however many webhooks a company tells it.
+    rules = faults.for_webhook(world, record.account, record.reference) if tellings else ()
+    for told, shown in tellings:
+        event = Event(
+            id=new_id("evt"),
+            account=record.account,
+            reference=record.reference,
+            created_at=world.clock.real(),
+            dialect=record.dialect,
+            type=told,
+            data=shown,
+            subject=record.id,
+            spoils=tuple(rule.fault for rule in rules),
+        )
+        world.store.insert(event)
+        _send(world, event, rules)
+
+
+def _send(world: World, event: Event, rules: tuple[faults.Rule, ...]) -> None:
+    if "lost" in event.spoils:
+        return
+    dialect, shown = dialects.of(event), event.data
+    for name in event.spoils:
+        shown = dialect.distort(shown, name)
     delay = max((rule.seconds or _DELAYS[rule.fault] for rule in rules if rule.fault in _DELAYS), default=0.0)
-    trick = next((name for name in names if name in _TRICKS), None)
-    for _ in range(2 if "duplicate" in names else 1):
-        post(world, event, event.payload(data), delay=delay, trick=trick)
-    return event
+    trick = next((name for name in event.spoils if name in _TRICKS), None)
+    for _ in range(2 if "duplicate" in event.spoils else 1):
+        post(world, event, dialect.letter(event, shown), delay=delay, trick=trick)
 
 
 def post(world: World, event: Event, body: str, *, delay: float = 0, trick: str | None = None) -> None:
@@ -71,15 +65,17 @@ def post(world: World, event: Event, body: str, *, delay: float = 0, trick: str 
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (event.id, event.account, event.reference, endpoint, url, body, trick, due_us)
-            for endpoint, url in _addresses(world, event.account)
+            for endpoint, url in _addresses(world, event)
         ],
     )
     world.mail.set()
 
 
-def _addresses(world: World, account: str) -> list[tuple[str | None, str]]:
-    own = world.store.all(WebhookEndpoint, Query(account=account))
+def _addresses(world: World, event: Event) -> list[tuple[str | None, str]]:
+    own = world.store.all(WebhookEndpoint, Query(account=event.account))
     if own:
         return [(endpoint.id, endpoint.url) for endpoint in own]
     template = world.config.webhook_url
-    return [(None, template.replace("{account}", account))] if template else []
+    if not template:
+        return []
+    return [(None, template.replace("{account}", event.account).replace("{provider}", event.dialect))]

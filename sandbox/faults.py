@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from sandbox import money
 from sandbox.store import new_id
 from sandbox.world import World
 
@@ -30,7 +29,6 @@ OPERATIONS = frozenset(
     }
 )
 WEBHOOK = "webhook.send"
-UNKNOWN_WORD = "sideways"
 _STATUS = re.compile(r"status:([45]\d\d)")
 _WRONG_MONEY = frozenset({"wrongAmount", "wrongCurrency"})
 _OF_ANSWERS = frozenset({"truncate", "html", "unknownWord", "reset", "hang"}) | _WRONG_MONEY
@@ -151,19 +149,3 @@ def for_webhook(world: World, account: str, reference: str | None) -> tuple[Rule
     """Return what spoils a new webhook: rules on sending, and those of the call that caused it."""
     caused = tuple(rule for rule in HITS.get() if rule.when == "webhook" and rule.fault not in _WRONG_MONEY)
     return caused + hit(world, WEBHOOK, account, reference)
-
-
-def distort(wire: dict[str, Any], fault: str) -> dict[str, Any]:
-    """Return an object as the API shows it with its money or its status word replaced."""
-    changed = dict(wire)
-    if fault == "wrongAmount":
-        for name in ("amount", "amount_captured"):
-            if changed.get(name):
-                changed[name] = money.wrong_amount(changed[name])
-    if fault == "wrongCurrency":
-        for name in ("currency", "currency_captured"):
-            if changed.get(name):
-                changed[name] = money.wrong_currency(changed[name])
-    if fault == "unknownWord":
-        changed |= {name: UNKNOWN_WORD for name in ("status", "payment_status") if name in changed}
-    return changed

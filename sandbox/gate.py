@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from sandbox import courier, faults, jobs
 from sandbox.clock import to_microseconds
+from sandbox.dialects import OWN, Dialect
 from sandbox.errors import Refused
 from sandbox.faults import HITS, Rule
 from sandbox.idempotency import enabled
@@ -33,6 +34,7 @@ class Call:
     key: str | None = None
     pretend: Callable[[], Response] | None = None
     """Answers as if it had been done: for ``lost``."""
+    dialect: Dialect = OWN
 
 
 class Reset(Response):
@@ -42,12 +44,6 @@ class Reset(Response):
         """Break the connection and wait until the server has noticed."""
         scope["extensions"][RESET]()
         await _gone(receive)
-
-
-def refusal(refused: Refused) -> Response:
-    """Write an error as the API does."""
-    headers = {"Retry-After": "1"} if refused.status in {429, 503} else None
-    return JSONResponse(refused.body(), refused.status, headers)
 
 
 async def perform(world: World, call: Call, effect: Callable[[], Response]) -> Response:
@@ -60,7 +56,7 @@ async def perform(world: World, call: Call, effect: Callable[[], Response]) -> R
     try:
         response = await _do(world, call, hits, effect)
     except Refused as refused:
-        response = refusal(refused)
+        response = call.dialect.refusal(refused)
     finally:
         HITS.reset(token)
     status = None if isinstance(response, Reset) else response.status_code
@@ -97,10 +93,10 @@ async def _before(call: Call, rule: Rule) -> Response | None:
     if rule.fault == "hang":
         return await _hang(call.request, rule)
     if rule.fault == "refuse":
-        return refusal(Refused(400, "refused", "a fault was set: this call is refused"))
+        return call.dialect.refusal(Refused(400, "refused", "a fault was set: this call is refused"))
     if rule.fault == "lost":
         return call.pretend() if call.pretend else None
-    return _status(rule)
+    return _status(call, rule)
 
 
 async def _after(world: World, call: Call, rule: Rule, response: Response) -> Response:
@@ -117,22 +113,22 @@ async def _after(world: World, call: Call, rule: Rule, response: Response) -> Re
         return Response(body[: len(body) // 2], response.status_code, media_type=response.media_type)
     if rule.fault == "html":
         return HTMLResponse("<!doctype html><title>Back soon</title><p>We are having a rest.", 200)
-    return _status(rule) or _distorted(response, rule.fault)
+    return _status(call, rule) or _distorted(call.dialect, response, rule.fault)
 
 
-def _status(rule: Rule) -> Response | None:
+def _status(call: Call, rule: Rule) -> Response | None:
     if rule.status is None:
         return None
-    return refusal(Refused(rule.status, "fault", "a fault was set: this is its status"))
+    return call.dialect.refusal(Refused(rule.status, "fault", "a fault was set: this is its status"))
 
 
-def _distorted(response: Response, fault: str) -> Response:
+def _distorted(dialect: Dialect, response: Response, fault: str) -> Response:
     if not isinstance(response, JSONResponse) or not response.status_code < 300:
         return response
     shown = json.loads(bytes(response.body))
-    if isinstance(shown.get("data"), list):
-        shown["data"] = [faults.distort(item, fault) for item in shown["data"]]
-    return JSONResponse(faults.distort(shown, fault), response.status_code)
+    if isinstance(shown.get(dialect.LIST), list):
+        shown[dialect.LIST] = [dialect.distort(item, fault) for item in shown[dialect.LIST]]
+    return JSONResponse(dialect.distort(shown, fault), response.status_code)
 
 
 async def _hang(request: Request, rule: Rule) -> Response:

@@ -4,8 +4,8 @@ from typing import Any
 
 from sandbox.checkout import Session
 from sandbox.clock import from_microseconds
+from sandbox.dialects import Event
 from sandbox.disputes import Dispute
-from sandbox.events import Event
 from sandbox.payments import Payment
 from sandbox.refunds import Refund
 from sandbox.store import Query

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sandbox import cards, checkout, money
+from sandbox import cards, checkout, dialects, money
 from sandbox.checkout import Session
 from sandbox.errors import Refused
 from sandbox.gate import Call, perform
@@ -47,6 +47,7 @@ class Visit:
         status = 409 if conflict else 200
         html = _TEMPLATES.get_template("pay.html").render(
             session=self.session,
+            company=dialects.of(self.session).TITLE,
             state=self._state(),
             error=error,
             conflict=conflict,

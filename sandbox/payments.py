@@ -41,6 +41,7 @@ def capture(world: World, *, of: Record, amount: int, currency: str, card: cards
         account=of.account,
         reference=of.reference,
         created_at=world.clock.real(),
+        dialect=of.dialect,
         session=of.id,
         amount=amount,
         currency=currency,

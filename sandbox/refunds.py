@@ -1,6 +1,9 @@
 """Money that goes back. The refunds of a payment never add up to more than was captured."""
 
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
 
 from sandbox import jobs
 from sandbox.errors import Refused, invalid
@@ -17,6 +20,7 @@ class Refund(Record):
     """One refund, whole or in part. ``refund_reference`` is the caller's own name for it."""
 
     KIND: ClassVar[str] = "refund"
+    PRIVATE: ClassVar[frozenset[str]] = frozenset({"asked"})
 
     refund_reference: str | None
     payment: str
@@ -27,6 +31,8 @@ class Refund(Record):
     reason: str | None
     failure: dict[str, str] | None = None
     mode: Literal["test"] = "test"
+    asked: dict[str, Any] = Field(default_factory=dict)
+    """What a face must remember of the caller's order, in its own words; nobody else reads it."""
 
     @property
     def parent(self) -> str:
@@ -46,29 +52,41 @@ class Refund(Record):
         return shown
 
 
-def refund(
-    world: World, payment: Payment, *, amount: int | None, reference: str | None, reason: str | None
-) -> Refund:
-    """Give money back, all that is left unless an amount is named. Call inside a transaction."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a caller asks for. No amount means all that is left."""
+
+    amount: int | None
+    reference: str | None
+    reason: str | None
+    prefix: str = "re"
+    """What the refund's id begins with."""
+    asked: dict[str, Any] = field(default_factory=dict)
+
+
+def refund(world: World, payment: Payment, order: Order) -> Refund:
+    """Give money back. Call inside a transaction."""
     left = payment.amount - payment.amount_refunded
-    amount = left if amount is None else amount
+    amount = left if order.amount is None else order.amount
     if payment.disputed:
         raise Refused(400, "payment_disputed", "a disputed payment cannot be refunded")
     if not 0 < amount <= left:
         raise invalid(f"{left} is left to refund", "refund_exceeds_capture")
     manner = payment.card.scenario.refunds
     made = Refund(
-        id=new_id("re"),
+        id=new_id(order.prefix),
         account=payment.account,
         reference=payment.reference,
         created_at=world.clock.real(),
-        refund_reference=reference,
+        dialect=payment.dialect,
+        refund_reference=order.reference,
         payment=payment.id,
         session=payment.session,
         amount=amount,
         currency=payment.currency,
         status="pending" if manner == "pending" else "succeeded",
-        reason=reason,
+        reason=order.reason,
+        asked=order.asked,
     )
     world.store.insert(made)
     payment.amount_refunded += amount

@@ -79,6 +79,8 @@ class Record(BaseModel):
     reference: str | None
     """The session's reference: the caller's payment id."""
     created_at: datetime
+    dialect: str = "sandbox"
+    """Whose words its account is told about it in: those of the face through which it came to be."""
 
     @property
     def parent(self) -> str | None:
@@ -92,7 +94,7 @@ class Record(BaseModel):
 
     def wire(self) -> dict[str, Any]:
         """Lay the record out as the API shows it."""
-        return {"object": self.KIND, **self.model_dump(mode="json", exclude=set(self.PRIVATE))}
+        return {"object": self.KIND, **self.model_dump(mode="json", exclude={"dialect", *self.PRIVATE})}
 
 
 R = TypeVar("R", bound=Record)

@@ -6,6 +6,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "en": {
         "title": "Checkout",
         "banner": "Test mode. No real money moves.",
+        "played": "{company}, played by the sandbox",
         "to_pay": "To pay",
         "amount": "Amount",
         "order": "Order",
@@ -58,6 +59,7 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
     "hu": {
         "title": "Fizetés",
         "banner": "Teszt mód (test mode). Valódi pénz nem mozog.",
+        "played": "{company}, a sandbox játssza",
         "to_pay": "Fizetendő",
         "amount": "Összeg",
         "order": "Rendelés",

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.clock import to_microseconds
+from sandbox.dialects import Dialect
 from sandbox.errors import Refused, invalid
-from sandbox.gate import refusal
 from sandbox.store import Page, Query, R
 from sandbox.world import World
 
@@ -93,10 +93,10 @@ def world_of(request: Request) -> World:
     return world
 
 
-def caller(request: Request) -> str:
-    """Name the account that calls; refuse a key that does not verify."""
+def caller(request: Request, authorization: str | None = None) -> str:
+    """Name the account that calls, by its header unless told otherwise; refuse a key that does not verify."""
     world = world_of(request)
-    account = world.accounts.recognise(request.headers.get("authorization"))
+    account = world.accounts.recognise(authorization or request.headers.get("authorization"))
     if account is None:
         with world.store.transaction():
             world.store.sql.execute(
@@ -121,19 +121,24 @@ def shown_instant(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-async def on_refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """Answer a deliberate refusal."""
-    if not isinstance(error, Refused):
-        raise error
-    return refusal(error)
+ExceptionHandlers = dict[Any, Callable[[Request, Exception], Coroutine[Any, Any, Response]]]
 
 
-async def on_http_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """Answer the framework's own refusals (no such route, wrong method) in our form."""
-    if not isinstance(error, HTTPException):
-        raise error
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
-    return JSONResponse(Refused(error.status_code, code, str(error.detail)).body(), error.status_code)
+def refusing(dialect: Dialect) -> ExceptionHandlers:
+    """Make an application answer refusals in a dialect, the framework's own (no such route) among them."""
+
+    async def on_refused(request: Request, error: Exception) -> Response:  # noqa: ARG001
+        if not isinstance(error, Refused):
+            raise error
+        return dialect.refusal(error)
+
+    async def on_http_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
+        if not isinstance(error, HTTPException):
+            raise error
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+        return dialect.refusal(Refused(error.status_code, code, str(error.detail)))
+
+    return {Refused: on_refused, HTTPException: on_http_error}
 
 
 async def livez(request: Request) -> Response:  # noqa: ARG001

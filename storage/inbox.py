@@ -14,7 +14,7 @@ from domain.payment import Payment
 from domain.said import Said
 from domain.tenant import ProviderAccount
 from domain.values import Value, new_id
-from domain.verdicts import ECHO, Standing, decide
+from domain.verdicts import ECHO, OTHER_MODE, Standing, decide
 from storage import audit, tables
 from storage.tables import inbox
 
@@ -29,7 +29,6 @@ BACKOFF: Final = tuple(timedelta(seconds=pause) for pause in (1, 5, 30, 120, 600
 WAITING: Final = ("RECEIVED", "UNMATCHED")
 """What will be passed on, now or again."""
 OTHER_ACCOUNT: Final = "other_account"
-OTHER_MODE: Final = "other_mode"
 NO_SUCH_PAYMENT: Final = "no_such_payment"
 
 

@@ -27,8 +27,8 @@ def company(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox) -> Itera
 
 @pytest.fixture
 def own_company(tmp_path: Path, mailbox: Mailbox) -> Iterator[Company]:
-    """Have a process that may be killed."""
-    with Company(tmp_path, mailbox).running() as started:
+    """Have a process that may be killed; its webhooks' address does not say whom it plays."""
+    with Company(tmp_path, mailbox, webhook_path="{account}").running() as started:
         yield started
 
 

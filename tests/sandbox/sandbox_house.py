@@ -42,6 +42,7 @@ class Letter:
 
     headers: dict[str, str]
     body: bytes
+    path: str = ""
 
     @property
     def event(self) -> Json:
@@ -52,7 +53,7 @@ class Letter:
 
 @dataclass
 class Mailbox:
-    """Receives the webhooks of every account at ``/{account}``; answers as scripted, else 200."""
+    """Receives webhooks at any path that ends in ``/{account}``; answers as scripted, else 200."""
 
     letters: dict[str, list[Letter]] = field(default_factory=dict)
     answers: dict[str, list[int]] = field(default_factory=dict)
@@ -75,14 +76,14 @@ class Mailbox:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 """Keep the letter and answer."""
-                account = self.path.strip("/")
+                account = self.path.rpartition("/")[2]
                 length = int(self.headers["content-length"])
                 body = self.rfile.read(length)
                 if len(body) < length:
                     return  # the sender died in the middle of it
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 time.sleep(mailbox.slow.get(account, 0))
-                mailbox.letters.setdefault(account, []).append(Letter(headers, body))
+                mailbox.letters.setdefault(account, []).append(Letter(headers, body, self.path))
                 script = mailbox.answers.get(account)
                 self.send_response(script.pop(0) if script else 200)
                 self.send_header("content-length", "0")
@@ -112,6 +113,7 @@ class Company:
     port: int = field(default_factory=free_port)
     control_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    webhook_path: str = "{provider}/{account}"
 
     @property
     def url(self) -> str:
@@ -132,7 +134,7 @@ class Company:
         """Start the process and wait until both ports are ready."""
         command = [sys.executable, "-m", "sandbox", "--port", str(self.port)]
         command += ["--control-port", str(self.control_port), "--data-dir", str(self.data_dir)]
-        command += ["--webhook-url", self.mailbox.url("{account}"), "--time-scale", str(TIME_SCALE)]
+        command += ["--webhook-url", self.mailbox.url(self.webhook_path), "--time-scale", str(TIME_SCALE)]
         environment = {**os.environ, "SANDBOX_PLATFORM_KEY": PLATFORM_KEY}
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with (self.data_dir / "log").open("ab") as log:

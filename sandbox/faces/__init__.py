@@ -1,0 +1,1 @@
+"""Other companies' faces: our sessions, payments, refunds and disputes, asked for and told in their words."""
