@@ -66,8 +66,10 @@ class Case:
     """By verb: what money its last request asks for."""
     page: Callable[[str, Sequence[str], bool], Json]
     """By list: entries of these names, and whether there are more."""
-    full_page: int
-    """How many entries make a page full, where that is how more are told of; else 1."""
+    entries: str
+    """Under which key a list has its entries."""
+    full_page: Mapping[str, int]
+    """By list: how many entries make a page full, where that is how more are told of; else few."""
     events: Mapping[str, Event]
     sign: Callable[[Sequence[str], bytes, datetime], dict[str, str]]
     """The headers of a webhook, with a signature by each of these secrets. Not the adapter's own function."""

@@ -52,6 +52,8 @@ from tests.providers.verbs import CHECKOUT, CUSTOMER, DISPUTE, SUBSCRIPTION, Ver
 
 Kinds = type[ProviderError] | tuple[type[ProviderError], ...]
 LOST: Final = (ProviderUnavailable, OutcomeUnknown)
+# Already closed, perhaps, or not to be found: whoever meets with one of these may look instead of complain.
+LOOKED_AT: Final = (ProviderRejected, ProviderNotFound, ProviderDeclined, (ProviderConflict, OutcomeUnknown))
 
 
 class Failure(NamedTuple):
@@ -142,6 +144,13 @@ def is_absent(answer: Any) -> bool:
     return getattr(answer, "word", None) in {Word.ABSENT, RefundWord.ABSENT}
 
 
+def looked_again(verb: Verb, company: Company, number: int, said: Any) -> bool:
+    """Whether a refused write was followed by a look at what has become of it, where that is the answer."""
+    after = company.asked[number + 1 :]
+    harmless = company.asked[number].writes and verb.named is None
+    return harmless and bool(after) and not after[-1].writes and not isinstance(said, ProviderError)
+
+
 def check_said(case: Case, verb: Verb, asked: list[Asked], number: int, wanted: Failure, said: Any) -> None:
     """What an adapter says when its request of this number has failed in this way."""
     call = asked[number]
@@ -156,9 +165,6 @@ def check_said(case: Case, verb: Verb, asked: list[Asked], number: int, wanted: 
         # Said of a thing by its name, and not of a list that is not there.
         assert any(name in call.path for name in (CHECKOUT, CUSTOMER, DISPUTE, SUBSCRIPTION))
         return
-    if wanted is FAILURES["409"] and call.writes and not isinstance(said, ProviderError):
-        # It looked what had become of it instead.
-        return
     assert isinstance(said, kinds)
     if wanted is FAILURES["429"]:
         assert said.retry_after == 7
@@ -171,10 +177,11 @@ async def check_failure(case: Case, company: Company, http: httpx.AsyncClient, w
             company.plays(case.scripts[verb.name], spoilt=(number, wanted.answer(case)))
             said = await outcome(case, http, company.base, verb)
             where = f"{case.provider.name}.{verb.name}, {call.method} {call.path}: {said!r}"
-            try:
-                check_said(case, verb, asked, number, wanted, said)
-            except AssertionError as wrong:
-                raise AssertionError(where) from wrong
+            if wanted.write not in LOOKED_AT or not looked_again(verb, company, number, said):
+                try:
+                    check_said(case, verb, asked, number, wanted, said)
+                except AssertionError as wrong:
+                    raise AssertionError(where) from wrong
             sent = [(one.method, one.target, one.body) for one in company.asked]
             assert len(sent) == len(set(sent)), f"{where}: sent twice"
 

@@ -205,9 +205,9 @@ async def read_all(
     case: Case, company: Company, http: httpx.AsyncClient, verb: str, pages: list[Json]
 ) -> list[Listed]:
     """All entries of a list, each page read by a fresh adapter: another process takes the cursor up."""
-    path, items, cursor = case.scripts[verb][0], list[Listed](), None
+    (listing, *rest), items, cursor = case.scripts[verb], list[Listed](), None
     for number in range(FAR_TOO_MANY):
-        company.plays([path._replace(said=pages[min(number, len(pages) - 1)])])
+        company.plays([listing._replace(said=pages[min(number, len(pages) - 1)]), *rest])
         page = await getattr(case.adapter(http, company.base), verb)(WINDOW, cursor, NOW)
         assert isinstance(page, Page)
         items += page.items
@@ -227,8 +227,8 @@ async def test_a_list_is_read_to_its_end_over_its_pages(
 ) -> None:
     if verb not in case.verbs:
         return
-    full = [names(f"page{number}", case.full_page) for number in range(3)]
-    short = full[2][: max(case.full_page - 1, 1)]
+    full = [names(f"page{number}", case.full_page[verb]) for number in range(3)]
+    short = full[2][:-1]
     whole = [case.page(verb, one, True) for one in full]
     ends: dict[str, tuple[list[Json], list[str]]] = {
         "the last page short": ([*whole[:2], case.page(verb, short, False)], [*full[0], *full[1], *short]),
@@ -253,7 +253,7 @@ async def test_a_list_that_promises_more_and_shows_nothing_is_left(
 ) -> None:
     if verb not in case.verbs:
         return
-    for again in ([], names("the same", case.full_page)):
+    for again in ([], names("the same", case.full_page[verb])):
         try:
             await read_all(case, company, http, verb, [case.page(verb, again, True)])
         except ProviderError:
@@ -268,11 +268,9 @@ async def test_an_entry_that_nobody_can_read_stays_in_the_list(
     if verb not in case.verbs:
         return
     good = case.page(verb, names("entry", 3), False)
-    (place,) = case.states[verb]
-    entries = place.path.split(".0.")[0]
     strange: tuple[Any, ...] = (None, [], "?", {}, 7)
     for nonsense in strange:
-        found = await read_all(case, company, http, verb, [changed(good, f"{entries}.1", nonsense)])
+        found = await read_all(case, company, http, verb, [changed(good, f"{case.entries}.1", nonsense)])
         assert [item.said is None for item in found] == [False, True, False], nonsense
         assert [item.reference for item in found] == ["entry-0", None, "entry-2"]
 

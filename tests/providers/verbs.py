@@ -30,9 +30,12 @@ NOW: Final = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MADE: Final = NOW - timedelta(minutes=10)
 PRICE: Final = Money(amount_minor=1_990_000, currency="HUF")
 
-# How the company calls things. They look like nobody's names: an adapter must take them as they are.
-CHECKOUT, CAPTURE, REFUNDED, DISPUTE = "checkout-1", "capture-1", "refunded-1", "dispute-1"
-CUSTOMER, METHOD, SUBSCRIPTION, PLAN, DEARER = "customer-1", "method-1", "subscription-1", "plan-1", "plan-2"
+# How the company calls things: nobody's names, which an adapter must take as they are; as long as real ones.
+CHECKOUT: Final = "checkout_test_" + "a1B2c3D4" * 6
+CAPTURE, REFUNDED, DISPUTE, METHOD, SUBSCRIPTION, CUSTOMER, PLAN, DEARER = (
+    f"{kind}_1PgafyB7WZ01zgkWSjxsAJo3"
+    for kind in ("capture", "refunded", "dispute", "method", "subscription", "customer", "plan", "dearer")
+)
 
 WINDOW: Final = Window(since=NOW - timedelta(days=3), until=NOW)
 FACTS: Final[Mapping[str, Any]] = {"statement": "The payer agreed.", "proof": {"digest": "ab" * 32}}

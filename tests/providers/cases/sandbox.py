@@ -167,7 +167,8 @@ CASE = Case(
     paid=_script_of_paid,
     sent={"open_checkout": _sent, "refund": _sent},
     page=page,
-    full_page=1,
+    entries="data",
+    full_page={"list_payments": 2, "list_refunds": 2, "list_disputes": 2},
     events={
         "paid": Event({"type": "checkout.completed", "data": paid()}, _heard_paid, ("data.status",)),
         "refund": Event({"type": "refund.succeeded", "data": refund()}, _heard_refund, ("data.status",)),
