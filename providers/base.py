@@ -18,13 +18,13 @@ from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Final, ParamSpec, TypeVar
 
 import httpx
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, StringConstraints
 
 from domain.dispute import DisputeObservation
 from domain.errors import OutcomeUnknown, ProviderError, ProviderRejected, ProviderUnsupported
 from domain.evidence import Channel, Id, Observation, Word, storable
 from domain.payment import PaymentOrder
-from domain.reconciliation import Page, Window
+from domain.reconciliation import Listed, Page, Subject, Window
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
 from domain.signatures import check_secret
@@ -83,12 +83,18 @@ class Capability(StrEnum):
     """The signature covers the time, so an old event cannot be played again."""
 
 
+def web_page(address: object) -> str:
+    """An address that payers may be sent to. Raises ``ValueError`` for anything but a page of the web."""
+    if not isinstance(address, str) or not address.startswith(("https://", "http://")):
+        raise ValueError("this is no page of the web")
+    return storable(address)
+
+
 class Checkout(Value):
     """A hosted checkout that exists at the provider."""
 
     reference: Annotated[Id, StringConstraints(min_length=1)]
-    url: Annotated[str, StringConstraints(pattern=r"^https?://"), AfterValidator(storable)]
-    """Payers are sent there: nothing but a web page."""
+    url: Annotated[str, BeforeValidator(web_page)]
 
 
 class Secrets(BaseModel):
@@ -311,6 +317,17 @@ def evidence(body: bytes | Mapping[str, Any]) -> str:
     """What is kept of a provider's words: their SHA-256."""
     told = body if isinstance(body, bytes) else json.dumps(body, sort_keys=True, default=str).encode()
     return sha256(told).hexdigest()
+
+
+def unread(subject: Subject, name: object) -> Listed:
+    """An entry of a list that cannot be read, under the company's name for it if that much can be."""
+    told = name[:255] if isinstance(name, str) and name.isprintable() else None
+    return Listed(subject=subject, reference=told)
+
+
+def key_of(verb: str, *about: str) -> str:
+    """An operation key for what is not ours: companies' names for things may be longer than a key."""
+    return f"{verb}-{sha256(chr(31).join(about).encode()).hexdigest()[:40]}"
 
 
 ILLEGIBLE: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)

@@ -45,7 +45,7 @@ from domain.subscription import (
 )
 from providers import base, dodo_wire
 from providers import dodo_words as words
-from providers.base import Capability, Checkout, Heard, Provider, WebhookSecret, evidence
+from providers.base import Capability, Checkout, Heard, Provider, WebhookSecret, evidence, web_page
 from providers.dodo_money import UNITS, counted
 from providers.dodo_search import Search, text
 from providers.dodo_wire import PER_PAGE, answered, every, items
@@ -175,7 +175,7 @@ class Dodo(Provider):
             raise OutcomeUnknown("dodo: the payment does not tell of its refunds")
         for entry in made:
             said = await self._search.whole_refund(entry)
-            if "metadata" not in said:
+            if not isinstance(said, dict) or "metadata" not in said:
                 raise OutcomeUnknown("dodo: a refund does not tell whose it is")
             if words.named(said, words.REFUND) == refund.id:
                 return words.refund_said(said, hearing)
@@ -250,7 +250,11 @@ class Dodo(Provider):
 
     async def portal_url(self, customer: str, return_url: str) -> str:
         calls = self._api.customers.customer_portal.with_raw_response
-        return text(await answered(calls.create(customer, return_url=return_url)), "link")
+        said = await answered(calls.create(customer, return_url=return_url))
+        try:
+            return web_page(said.get("link"))
+        except ValueError as error:
+            raise OutcomeUnknown("dodo: the answer names no page") from error
 
     async def saved_methods(self, customer: str) -> tuple[SavedMethod, ...]:
         found = await items(self._api.customers.with_raw_response.retrieve_payment_methods(customer))

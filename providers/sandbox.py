@@ -40,7 +40,9 @@ from providers.base import (
     Provider,
     WebhookSecret,
     evidence,
+    key_of,
     legible,
+    unread,
 )
 
 # (session status, payment status) -> our word. Whatever is not here is unclear, never success.
@@ -135,7 +137,7 @@ class Sandbox(Provider):
             session = await self._call(
                 "POST",
                 f"/v1/checkout_sessions/{reference}/expire",
-                headers=self._headers(key=f"close-{reference}"),
+                headers=self._headers(key=key_of("close", reference)),
             )
         except ProviderConflict:
             # It cannot be closed any more; what it has become is what we wanted to know.
@@ -296,15 +298,7 @@ def _listed(subject: Subject, item: Any, now: datetime) -> Listed:
         said = _READ[subject](item, f"listed:{now.isoformat()}:{reference}", now)
         return Listed(subject=subject, reference=reference, made_at=made_at, said=said)
     except (*ILLEGIBLE, OutcomeUnknown):
-        return _unread(subject, item)
-
-
-def _unread(subject: Subject, item: Any) -> Listed:
-    name = item.get("id") if isinstance(item, dict) else None
-    try:
-        return Listed(subject=subject, reference=name[:255] if isinstance(name, str) else None)
-    except ValidationError:
-        return Listed(subject=subject, reference=None)
+        return unread(subject, item.get("id") if isinstance(item, dict) else None)
 
 
 @legible

@@ -43,7 +43,7 @@ from domain.subscription import (
 from providers import base, stripe_events
 from providers import stripe_requests as requests
 from providers import stripe_words as words
-from providers.base import Capability, Checkout, Heard, Provider
+from providers.base import Capability, Checkout, Heard, Provider, web_page
 from providers.line import Line
 from providers.stripe_sdk import ask, client, entries, first, refusal
 from providers.stripe_units import UNITS
@@ -70,7 +70,7 @@ _ENDED: Final = frozenset({SubscriptionWord.CANCELED, SubscriptionWord.INCOMPLET
 
 
 def _usable(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value().strip():
+    if not secret.get_secret_value().removeprefix("whsec_").strip():
         raise ValueError("an empty secret vouches for nothing")
     # Halves of surrogate pairs sign nothing either.
     secret.get_secret_value().encode()
@@ -166,7 +166,7 @@ class Stripe(Provider):
             lambda cursor: self._api.checkout.sessions.list_async(
                 wanted if cursor is None else {**wanted, "starting_after": cursor}
             ),
-            lambda session: session["id"] if session.get("client_reference_id") == payment_id else None,
+            lambda session: _name(session) if session["client_reference_id"] == payment_id else None,
         )
 
     async def refund(self, refund: Refund, now: datetime) -> RefundObservation:
@@ -193,7 +193,7 @@ class Stripe(Provider):
                 wanted if cursor is None else {**wanted, "starting_after": cursor}
             ),
             lambda said: (
-                words.refund(said, cause, now) if words.noted(said, words.REFUND) == refund.id else None
+                words.refund(said, cause, now) if said["metadata"].get(words.REFUND) == refund.id else None
             ),
         )
         return found or self._no_refund(refund, now)
@@ -240,7 +240,8 @@ class Stripe(Provider):
         if cursor is not None:
             wanted["starting_after"] = cursor
         return await ask(
-            self._api.checkout.sessions.list_async(wanted), lambda said: _page(Subject.PAYMENT, said, now)
+            self._api.checkout.sessions.list_async(wanted),
+            lambda said: _page(Subject.PAYMENT, said, cursor, now),
         )
 
     async def list_refunds(self, window: Window, cursor: str | None, now: datetime) -> Page:
@@ -250,7 +251,9 @@ class Stripe(Provider):
         }
         if cursor is not None:
             wanted["starting_after"] = cursor
-        return await ask(self._api.refunds.list_async(wanted), lambda said: _page(Subject.REFUND, said, now))
+        return await ask(
+            self._api.refunds.list_async(wanted), lambda said: _page(Subject.REFUND, said, cursor, now)
+        )
 
     async def list_disputes(self, window: Window, cursor: str | None, now: datetime) -> Page:
         wanted: DisputeListParams = {
@@ -260,7 +263,7 @@ class Stripe(Provider):
         if cursor is not None:
             wanted["starting_after"] = cursor
         return await ask(
-            self._api.disputes.list_async(wanted), lambda said: _page(Subject.DISPUTE, said, now)
+            self._api.disputes.list_async(wanted), lambda said: _page(Subject.DISPUTE, said, cursor, now)
         )
 
     # --- Customers and what they are charged by -----------------------------------------------------
@@ -268,7 +271,7 @@ class Stripe(Provider):
     async def ensure_customer(self, customer: Customer) -> str:
         query = f"metadata['{words.CUSTOMER}']:'{customer.id}'"
         known = self._api.customers.search_async({"query": query, "limit": 1})
-        found = await ask(known, lambda said: [words.named(each) for each in said["data"]])
+        found = await ask(known, lambda said: [words.named(each) for each in entries(said)[0]])
         if found and found[0] is not None:
             return found[0]
         # The search lags behind by a minute or so; within that the key finds who was made before.
@@ -278,13 +281,13 @@ class Stripe(Provider):
         if customer.name:
             wanted["name"] = customer.name
         made = self._api.customers.create_async(wanted, {"idempotency_key": customer.id})
-        return await _once(ask(made, lambda said: str(said["id"])))
+        return await _once(ask(made, _name))
 
     async def portal_url(self, customer: str, return_url: str) -> str:
         opened = self._api.billing_portal.sessions.create_async(
             {"customer": customer, "return_url": return_url}
         )
-        return await ask(opened, lambda said: str(said["url"]))
+        return await ask(opened, lambda said: web_page(said["url"]))
 
     async def saved_methods(self, customer: str) -> tuple[SavedMethod, ...]:
         kept = self._api.customers.payment_methods.list_async(customer, {"limit": 100})
@@ -374,14 +377,23 @@ async def _once(answer: Awaitable[T]) -> T:
         raise OutcomeUnknown(str(error)) from error
 
 
-def _page(subject: Subject, said: Said, now: datetime) -> Page:
-    listed, cursor = entries(said)
+def _page(subject: Subject, said: Said, cursor: str | None, now: datetime) -> Page:
+    listed, after = entries(said)
+    if after is not None and after == cursor:
+        raise ValueError("the list goes round in circles")
     read = (words.listed(subject, entry, now) for entry in listed)
-    return Page(items=tuple(item for item in read if item is not None), next_cursor=cursor)
+    return Page(items=tuple(item for item in read if item is not None), next_cursor=after)
 
 
 def _opened(session: Said) -> Checkout:
     return Checkout(reference=session["id"], url=session["url"])
+
+
+def _name(thing: Said) -> str:
+    name = words.named(thing)
+    if name is None:
+        raise ValueError("this has no name")
+    return name
 
 
 def _is_charge(reference: str) -> bool:

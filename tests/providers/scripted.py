@@ -68,6 +68,9 @@ class Rule(NamedTuple):
     said: Json
     status: int = 200
 
+    def fits(self, asked: Asked) -> bool:
+        return self.method == asked.method and re.fullmatch(self.path, asked.path) is not None
+
 
 Script = Sequence[Rule]
 
@@ -167,7 +170,7 @@ class Company:
         self.asked.append(asked)
         self.history.append(asked)
         for rule in self.script:
-            if rule.method == asked.method and re.fullmatch(rule.path, asked.path):
+            if rule.fits(asked):
                 return rule
         self.unscripted.append(asked)
         return Rule(asked.method, asked.path, {"unscripted": asked.path}, 501)

@@ -21,7 +21,7 @@ from domain.subscription import SubscriptionObservation, SubscriptionWord
 from providers.base import Capability
 from tests.providers.case import NAMES, Case, Place, case_of, paths, rewritten
 from tests.providers.scripted import Company, Json, Script, Spoken
-from tests.providers.verbs import VERBS, Verb, has
+from tests.providers.verbs import CUSTOMER, VERBS, Verb, has
 
 Said = Observation | RefundObservation | DisputeObservation | SubscriptionObservation
 STRANGE: Final = "never_heard_of"
@@ -33,6 +33,10 @@ def observed(answer: Any) -> list[Said]:
     if isinstance(answer, Page):
         return [item.said for item in answer.items if item.said is not None]
     return [answer] if isinstance(answer, Said) else []
+
+
+def is_page(answer: str) -> bool:
+    return answer.startswith("https://") and answer.isprintable()
 
 
 async def heard(case: Case, company: Company, http: httpx.AsyncClient, verb: Verb, script: Script) -> Any:
@@ -124,6 +128,12 @@ anything = st.recursive(
 def check_sane(case: Case, verb: Verb, place: Place, value: Json, answer: Any) -> None:
     """Nonsense in one place: what depends on that place is not believed, and nothing is called refused."""
     where = f"{case.provider.name}.{verb.name} with {value!r:.60} at {place}: {answer!r:.300}"
+    if place.path.rpartition(".")[2].isdigit():
+        # A whole entry of a list: nobody knows whose that was.
+        assert not any(said.word == "absent" for said in observed(answer)), where
+    if isinstance(answer, str):
+        # A name, or a page: as they gave it, and not what somebody made of nonsense.
+        assert answer in {CUSTOMER, value if isinstance(value, str) else CUSTOMER} or is_page(answer), where
     if place in case.states.get(verb.name, ()):
         assert not any(said.word in GOOD for said in observed(answer)), where
     rule = case.scripts[verb.name][place.rule]
@@ -171,6 +181,11 @@ async def test_nonsense_altogether_says_nothing(name: str, whole: Json) -> None:
             for number, rule in enumerate(case.scripts[verb.name]):
                 script = rewritten(case.scripts[verb.name], Place(number, ""), whole)
                 answer = await heard(case, company, http, verb, script)
+                if not any(rule.fits(asked) for asked in company.asked):
+                    # This one is for another day.
+                    continue
                 where = f"{name}.{verb.name}, {rule.method} {rule.path}, {whole!r:.100}: {answer!r:.200}"
-                assert not any(said.word in GOOD for said in observed(answer)), where
                 assert not isinstance(answer, ProviderRejected), where
+                assert not any(said.word == "absent" for said in observed(answer)), where
+                if any(place.rule == number for place in case.states.get(verb.name, ())):
+                    assert not any(said.word in GOOD for said in observed(answer)), where

@@ -253,12 +253,15 @@ async def test_a_list_that_promises_more_and_shows_nothing_is_left(
 ) -> None:
     if verb not in case.verbs:
         return
-    for again in ([], names("the same", case.full_page[verb])):
+    again = names("the same", case.full_page[verb])
+    # Who counts pages cannot tell a company that shows one page for ever from one that has as many.
+    counts = case.page(verb, again, True) == case.page(verb, again, False)
+    for shown in [[]] if counts else [[], again]:
         try:
-            await read_all(case, company, http, verb, [case.page(verb, again, True)])
+            await read_all(case, company, http, verb, [case.page(verb, shown, True)])
         except ProviderError:
             continue
-        assert again == [], "the same page for ever was taken for a whole list"
+        assert shown == [], "the same page for ever was taken for a whole list"
 
 
 @pytest.mark.parametrize("verb", LISTS)

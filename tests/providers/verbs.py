@@ -85,7 +85,7 @@ def customer(name: str = "customer") -> Customer:
 
 def charge(name: str = "charge", money: Money = PRICE) -> Charge:
     return Charge(
-        payment_id=derived_id("pay", MADE, name),
+        payment_id=derived_id("pay", MADE, "charge", name),
         money=money,
         customer=CUSTOMER,
         method=METHOD,
