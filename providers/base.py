@@ -137,13 +137,13 @@ class Provider(ABC):
         """An adapter is made for use here and now: it sends nothing once it is older than ``wire.FRESH``.
 
         Raises pydantic's ``ValidationError`` for secrets that open nothing, and ``ProviderRejected`` when
-        nobody says where the company is.
+        nobody says where the company is, or what is said is no address.
         """
         self._secrets = self.Secrets.model_validate(secrets)
         base = api_base or self._home()
         if base is None:
             raise ProviderRejected(f"{self.name} has no address in this installation")
-        self._base = base.rstrip("/")
+        self._base = _address(base)
         self._wire = Wire(self.name, http, line, self._refusal)
 
     # --- One payment --------------------------------------------------------------------------------
@@ -311,6 +311,18 @@ class Provider(ABC):
             cause_id=f"absent:{now.isoformat()}:{refund.id}",
             observed_at=now,
         )
+
+
+def _address(base: str) -> str:
+    """Where a company is. Libraries differ in what they make of an address that is none, and when."""
+    try:
+        url = httpx.URL(base)
+        known = url.scheme in {"http", "https"} and url.host != "" and (url.port or 0) < 1 << 16
+    except (httpx.InvalidURL, UnicodeError):
+        known = False
+    if not known:
+        raise ProviderRejected("The account's address is no place on the web.")
+    return base.rstrip("/")
 
 
 def evidence(body: bytes | Mapping[str, Any]) -> str:

@@ -26,6 +26,7 @@ from domain.errors import (
     ProviderError,
     ProviderNotFound,
     ProviderRejected,
+    ProviderUnavailable,
     UnreadableEvent,
 )
 from domain.evidence import Channel, Observation, Word
@@ -330,7 +331,10 @@ class Dodo(Provider):
                 on_payment_failure="prevent_change",
             )
         )
-        return await self.read_subscription(reference, now)
+        try:
+            return await self.read_subscription(reference, now)
+        except (ProviderRejected, ProviderUnavailable) as error:
+            raise OutcomeUnknown("dodo took the change, and does not say what became of it") from error
 
     # ------------------------------------------------------------------------------------------------
 

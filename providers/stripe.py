@@ -8,7 +8,6 @@ carries a key of its moment: an old refusal must not stand in for today's answer
 
 from collections.abc import Awaitable, Mapping
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import httpx
@@ -43,11 +42,11 @@ from domain.subscription import (
 from providers import base, stripe_events
 from providers import stripe_requests as requests
 from providers import stripe_words as words
-from providers.base import Capability, Checkout, Heard, Provider, web_page
+from providers.base import Capability, Checkout, Heard, Provider, key_of, web_page
 from providers.line import Line
 from providers.stripe_sdk import ask, client, entries, first, refusal
 from providers.stripe_units import UNITS
-from providers.stripe_words import Said
+from providers.stripe_words import Said, text
 
 if TYPE_CHECKING:
     from stripe.params import CustomerCreateParams, DisputeListParams, RefundListParams
@@ -221,10 +220,10 @@ class Stripe(Provider):
     async def answer_dispute(
         self, reference: str, facts: Mapping[str, Any], now: datetime, *, submit: bool
     ) -> DisputeObservation:
-        text = requests.evidence(facts)
-        key = requests.anew(f"answer-{sha256(text.encode()).hexdigest()[:16]}-{submit:d}", reference, now)
+        told = requests.evidence(facts)
+        key = key_of("answer", reference, now.isoformat(), told, str(submit))
         answered = self._api.disputes.update_async(
-            reference, {"evidence": {"uncategorized_text": text}, "submit": submit}, {"idempotency_key": key}
+            reference, {"evidence": {"uncategorized_text": told}, "submit": submit}, {"idempotency_key": key}
         )
         cause = f"answer:{now.isoformat()}:{reference}"
         return await ask(answered, lambda said: words.dispute(said, cause, now))
@@ -271,8 +270,8 @@ class Stripe(Provider):
     async def ensure_customer(self, customer: Customer) -> str:
         query = f"metadata['{words.CUSTOMER}']:'{customer.id}'"
         known = self._api.customers.search_async({"query": query, "limit": 1})
-        found = await ask(known, lambda said: [words.named(each) for each in entries(said)[0]])
-        if found and found[0] is not None:
+        found = await ask(known, lambda said: [_name(each) for each in entries(said)[0]])
+        if found:
             return found[0]
         # The search lags behind by a minute or so; within that the key finds who was made before.
         wanted: CustomerCreateParams = {"metadata": {words.CUSTOMER: customer.id}}
@@ -390,8 +389,7 @@ def _opened(session: Said) -> Checkout:
 
 
 def _name(thing: Said) -> str:
-    name = words.named(thing)
-    if name is None:
+    if (name := text(thing["id"])) is None:
         raise ValueError("this has no name")
     return name
 

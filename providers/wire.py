@@ -33,7 +33,6 @@ DEADLINE: Final = timedelta(seconds=10)
 # not send any more: somebody else takes over after ``storage.calls.LEASE``, which outlasts both together.
 FRESH: Final = timedelta(seconds=12)
 _ANSWER_LIMIT: Final = 1 << 20
-_LAST_PORT: Final = (1 << 16) - 1
 _Lost = type[ProviderUnavailable | OutcomeUnknown]
 
 Said = Mapping[str, Any]
@@ -93,13 +92,9 @@ class Wire:
         return self._sorted(answer, body, lost)
 
     def _built(self, request: Request) -> httpx.Request:
-        url = httpx.URL(request.url)
-        if (url.port or 0) > _LAST_PORT:
-            # httpx would let it pass, and the connecting end in an exception of no library's own.
-            raise httpx.InvalidURL("there is no such port")
         return self._http.build_request(
             request.method,
-            url,
+            request.url,
             # What unpacks to gigabytes must not reach us, whoever answers.
             headers={**request.headers, "Accept-Encoding": "identity"},
             content=request.body,

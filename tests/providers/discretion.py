@@ -1,6 +1,5 @@
 """What may be seen of an account's secrets: nothing, anywhere."""
 
-import traceback
 from collections.abc import Iterator
 
 from tests.providers.case import Case
@@ -12,9 +11,8 @@ def check_discreet(case: Case, text: str, where: str) -> None:
 
 
 def told_by(error: BaseException) -> str:
-    """All that an exception and what led to it show: texts, attributes, the traceback as it is printed."""
-    shown = "".join(traceback.format_exception(error))
-    return shown + "".join(f"{one!r} {one} {one.args} {vars(one)}" for one in _chain(error))
+    """All that an exception shows, and what led to it. A printed traceback adds lines of code to that."""
+    return "\n".join(f"{one!r} {one} {one.args!r} {vars(one)!r}" for one in _chain(error))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -151,7 +151,7 @@ def places(script: Script) -> Iterator[Place]:
 async def check_nonsense(case: Case, each: int) -> None:
     """So many nasty values in every place of every answer, other ones from place to place."""
     company = Company("http://company.test")
-    async with httpx.AsyncClient(transport=Spoken(company)) as http:
+    async with httpx.AsyncClient(transport=Spoken(company), trust_env=False) as http:
         for verb in case.verbs.values():
             script = case.scripts[verb.name]
             for number, place in enumerate(places(script)):
@@ -162,7 +162,7 @@ async def check_nonsense(case: Case, each: int) -> None:
 
 
 async def test_nonsense_in_an_answer_is_never_believed(case: Case) -> None:
-    await check_nonsense(case, each=3)
+    await check_nonsense(case, each=2)
 
 
 @pytest.mark.slow
@@ -173,10 +173,10 @@ async def test_no_nonsense_is_believed_wherever_it_stands(case: Case) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @given(whole=st.dictionaries(st.text(max_size=8), anything, max_size=4))
 # Shrinking an example traces all that an SDK does, which takes minutes.
-@settings(deadline=None, max_examples=25, phases=(Phase.explicit, Phase.generate))
+@settings(deadline=None, max_examples=10, phases=(Phase.explicit, Phase.generate))
 async def test_nonsense_altogether_says_nothing(name: str, whole: Json) -> None:
     case, company = case_of(name), Company("http://company.test")
-    async with httpx.AsyncClient(transport=Spoken(company)) as http:
+    async with httpx.AsyncClient(transport=Spoken(company), trust_env=False) as http:
         for verb in case.verbs.values():
             for number, rule in enumerate(case.scripts[verb.name]):
                 script = rewritten(case.scripts[verb.name], Place(number, ""), whole)

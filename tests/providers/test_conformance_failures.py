@@ -5,6 +5,7 @@ here moves money twice: "not sent" of what was sent, or "refused" of what nobody
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -83,7 +84,8 @@ FAILURES: Final[Mapping[str, Failure]] = {
     "401": refused(401, ProviderAuthFailed),
     "402": refused(402, ProviderDeclined),
     "403": refused(403, ProviderAuthFailed),
-    "404": refused(404, ProviderNotFound),
+    # Of something that the company itself has just named, it is no answer at all.
+    "404": refused(404, (ProviderNotFound, ProviderUnavailable), ProviderNotFound),
     "409": refused(409, ProviderConflict, (ProviderConflict, OutcomeUnknown)),
     "422": refused(422, ProviderRejected),
     "425": refused(425, ProviderUnavailable),
@@ -117,6 +119,13 @@ FAILURES: Final[Mapping[str, Failure]] = {
     "too much": lost(sends(200, b'{"id": "' + b"x" * (2 << 20) + b'"}')),
     "too deep": lost(sends(200, b'{"id": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")),
 }
+
+# These meet every request of every verb; the others, which an adapter hardly tells from one of these, every
+# fourth, and all of them in the slow suite.
+TELLING: Final = frozenset(
+    {"400", "401", "402", "404", "409", "429", "500", "a reset", "half an answer", "204"}
+)
+QUICK: Final = 4
 
 _CALLS: dict[tuple[str, str], list[Asked]] = {}
 
@@ -161,7 +170,7 @@ def check_said(case: Case, verb: Verb, asked: list[Asked], number: int, wanted: 
         kinds = (OutcomeUnknown, ProviderUnavailable) if again else OutcomeUnknown
         assert not isinstance(said, ProviderError) or isinstance(said, kinds)
         return
-    if kinds is ProviderNotFound and is_absent(said):
+    if wanted is FAILURES["404"] and is_absent(said):
         # Said of a thing by its name, and not of a list that is not there.
         assert any(name in call.path for name in (CHECKOUT, CUSTOMER, DISPUTE, SUBSCRIPTION))
         return
@@ -170,10 +179,15 @@ def check_said(case: Case, verb: Verb, asked: list[Asked], number: int, wanted: 
         assert said.retry_after == 7
 
 
-async def check_failure(case: Case, company: Company, http: httpx.AsyncClient, wanted: Failure) -> None:
+async def check_failure(
+    case: Case, company: Company, http: httpx.AsyncClient, wanted: Failure, *, every: int = 1
+) -> None:
+    turn = itertools.count(list(FAILURES.values()).index(wanted))
     for verb in case.verbs.values():
         asked = list(await calls(case, company, http, verb))
         for number, call in enumerate(asked):
+            if next(turn) % every:
+                continue
             company.plays(case.scripts[verb.name], spoilt=(number, wanted.answer(case)))
             said = await outcome(case, http, company.base, verb)
             where = f"{case.provider.name}.{verb.name}, {call.method} {call.path}: {said!r}"
@@ -183,14 +197,24 @@ async def check_failure(case: Case, company: Company, http: httpx.AsyncClient, w
                 except AssertionError as wrong:
                     raise AssertionError(where) from wrong
             sent = [(one.method, one.target, one.body) for one in company.asked]
-            assert len(sent) == len(set(sent)), f"{where}: sent twice"
+            assert sent[number] not in sent[number + 1 : number + 2], f"{where}: sent again"
+            written = [one for one in sent if one[0] != "GET"]
+            assert len(written) == len(set(written)), f"{where}: written twice"
 
 
 @pytest.mark.parametrize("name", FAILURES)
 async def test_every_failure_of_every_request_is_told_apart(
     case: Case, company: Company, http: httpx.AsyncClient, name: str
 ) -> None:
-    await check_failure(case, company, http, FAILURES[name])
+    await check_failure(case, company, http, FAILURES[name], every=1 if name in TELLING else QUICK)
+
+
+@pytest.mark.slow
+async def test_every_failure_of_every_request_is_told_apart_without_exception(
+    case: Case, company: Company, http: httpx.AsyncClient
+) -> None:
+    for wanted in FAILURES.values():
+        await check_failure(case, company, http, wanted)
 
 
 async def test_a_company_that_nobody_reaches_was_sent_nothing(case: Case, http: httpx.AsyncClient) -> None:
@@ -199,19 +223,21 @@ async def test_a_company_that_nobody_reaches_was_sent_nothing(case: Case, http: 
         assert type(said) is ProviderUnavailable, f"{verb.name}: {said!r}"
 
 
-SHORT: Final = timedelta(milliseconds=400)
+SHORT: Final = timedelta(seconds=0.5)
 
 
 async def wait_out(case: Case, http: httpx.AsyncClient, verb: Verb, number: int, never: Answer) -> None:
     """One request of a verb is not answered, or without end: the deadline ends it."""
     async with opened() as company:
-        company.plays(case.scripts[verb.name], spoilt=(number, never))
-        began = time.monotonic()
-        said = await outcome(case, http, company.base, verb)
-        took = time.monotonic() - began
-        assert type(said) is LOST[company.asked[number].writes], f"{verb.name}: {said!r}"
+        while len(company.asked) <= number:
+            # Again, when a busy machine has used the short time up before it came to that request.
+            company.plays(case.scripts[verb.name], spoilt=(number, never))
+            began = time.monotonic()
+            said = await outcome(case, http, company.base, verb)
+            took = time.monotonic() - began
+        check_said(case, verb, company.asked, number, lost(never), said)
         assert len(company.asked) == number + 1
-        assert SHORT.total_seconds() * 0.9 < took < SHORT.total_seconds() + 2
+        assert SHORT.total_seconds() * 0.9 < took < wire.DEADLINE.total_seconds() + 5
 
 
 @pytest.mark.parametrize("never", [is_silent, trickles])
