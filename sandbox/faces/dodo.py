@@ -117,8 +117,6 @@ def _refundable(world: World, session: Session, payment: Payment, order: NewRefu
         if item.item_id not in prices:
             raise Refused(400, "LINE_ITEM_NOT_FOUND", "this payment has no such line item")
         amount += item.amount or prices[item.item_id]
-    if amount > left:
-        raise Refused(400, "REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT", "the refund is larger than what is left")
     return amount or left
 
 

@@ -188,8 +188,9 @@ async def test_refunds_are_whole_or_in_parts_and_carry_our_reference(merchant: D
         metadata={"paysaga_refund": ours},
     )
     assert (part.amount, part.is_partial, part.metadata["paysaga_refund"]) == (90_000, True, ours)
-    with pytest.raises(dodopayments.BadRequestError):
+    with pytest.raises(dodopayments.BadRequestError) as too_much:
         await refunds.create(payment_id=payment.payment_id, items=[{"item_id": "pdt_book"}])
+    assert too_much.value.body["code"] == "REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT"  # type: ignore[index]
     rest = await refunds.create(payment_id=payment.payment_id)
     assert (rest.amount, rest.status) == (1_900_000, "succeeded")
     with pytest.raises(dodopayments.BadRequestError) as refused:
