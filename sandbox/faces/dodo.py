@@ -5,6 +5,7 @@ No call knows an idempotency key, and no session can be withdrawn: it lives for 
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -152,9 +153,9 @@ def _lister(
             dated = [(made_at(one), one) for one in records if one.dialect == DODO.NAME]
             chosen = [(at, one) for at, one in dated if at is not None and _within(at, lookup)]
             chosen.sort(key=lambda entry: entry[0], reverse=True)
-            items = [shown for _, one in chosen if _fits(shown := show(world, one), lookup)]
+            fitting = (shown for _, one in chosen if _fits(shown := show(world, one), lookup))
             first = lookup.page_number * lookup.page_size
-            return JSONResponse({"items": items[first : first + lookup.page_size]})
+            return JSONResponse({"items": list(islice(fitting, first, first + lookup.page_size))})
 
         return await perform(world, Call(request, operation, account, None, dialect=DODO), effect)
 
