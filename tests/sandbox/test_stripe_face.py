@@ -395,6 +395,36 @@ async def test_an_order_that_makes_no_sense_is_refused(merchant: StripeShop, cha
     assert (refused.value.http_status, refused.value.code) == (400, code)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "mode=payment&mode[a]=b",
+        "mode[a]=b&mode=payment",
+        "[a]=b",
+        "a]=b",
+        "a" + "[b]" * 80_000 + "=c",
+        "\xff",
+    ],
+)
+async def test_a_form_that_contradicts_itself_is_refused(merchant: StripeShop, form: str) -> None:
+    answer = await merchant.shop.client.post("/stripe/v1/refunds", content=form.encode("latin-1"))
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+async def test_lists_in_forms_may_be_counted_or_not(merchant: StripeShop) -> None:
+    session = await merchant.paid()
+    for expand in (
+        "expand[]=payment_intent",
+        "expand[0]=payment_intent",
+        "expand[]=payment_intent.latest_charge",
+    ):
+        shown = (await merchant.shop.client.get(f"/stripe/v1/checkout/sessions/{session.id}?{expand}")).json()
+        assert shown["payment_intent"]["status"] == "succeeded"
+    assert shown["payment_intent"]["latest_charge"]["paid"] is True
+    wrong = await merchant.shop.client.get(f"/stripe/v1/checkout/sessions/{session.id}?expand[]=weather")
+    assert wrong.status_code == 400
+
+
 async def test_a_wrong_key_is_refused_and_basic_authentication_is_not(merchant: StripeShop) -> None:
     with pytest.raises(stripe.AuthenticationError):
         await merchant.stripe.v1.refunds.list_async(options={"api_key": "sk_sandbox_x_y"})
