@@ -40,3 +40,14 @@ def _identifier(prefix: str, at: datetime, entropy: bytes) -> str:
     milliseconds = int(at.astimezone(UTC).timestamp() * 1000)
     number = milliseconds << 80 | int.from_bytes(entropy, "big")
     return f"{prefix}_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def minted_at(identifier: str) -> datetime:
+    """The instant an id carries, to the millisecond. Raises ``ValueError`` for what is no id of ours."""
+    prefix, _, written = identifier.rpartition("_")
+    if not prefix or len(written) != 26:
+        raise ValueError("this is not an id of ours")
+    number = 0
+    for character in written:
+        number = number << 5 | _ALPHABET.index(character)
+    return datetime.fromtimestamp((number >> 80) / 1000, UTC)

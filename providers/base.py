@@ -58,6 +58,8 @@ class Capability(StrEnum):
     """``find_checkout`` knows what our payment id became, and that it became nothing."""
     SESSION_EXPIRE = auto()
     """A checkout that was closed takes no more money. Elsewhere late money is part of the trade."""
+    RETURN_URL_NEEDED = auto()
+    """The payer must be sent back somewhere: a payment needs a ``successUrl``."""
     ADHOC_AMOUNT = auto()
     """A payment of any amount, with no product behind it."""
     PARTIAL_REFUND = auto()
