@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from hashlib import sha256
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
 from domain.dispute import DisputeObservation
 from domain.errors import ProviderError, ProviderRejected, ProviderUnsupported
@@ -26,6 +26,7 @@ from domain.payment import PaymentOrder
 from domain.reconciliation import Page, Window
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
+from domain.signatures import check_secret
 from domain.subscription import (
     Charge,
     Customer,
@@ -97,6 +98,15 @@ class Secrets(BaseModel):
     def play_money(self) -> bool | None:
         """Whether they open the company's test mode; None when that cannot be seen."""
         return None
+
+
+def _verifies(secret: SecretStr) -> SecretStr:
+    check_secret(secret.get_secret_value())
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_verifies)]
+"""One of Standard Webhooks: ``whsec_…``."""
 
 
 class Provider(ABC):

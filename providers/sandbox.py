@@ -5,11 +5,11 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import httpx
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
 from domain.dispute import DisputeObservation, DisputeWord
@@ -29,9 +29,9 @@ from domain.payment import PaymentOrder
 from domain.reconciliation import Listed, Page, Subject, Window
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
-from domain.signatures import check_secret, verify
+from domain.signatures import verify
 from providers import base
-from providers.base import SPARE, Capability, Checkout, Heard, Provider, evidence
+from providers.base import SPARE, Capability, Checkout, Heard, Provider, WebhookSecret, evidence
 
 # (session status, payment status) -> our word. Whatever is not here is unclear, never success.
 _WORDS: Final[Mapping[tuple[str, str], Word]] = {
@@ -58,14 +58,6 @@ _DISPUTE_WORDS: Final[Mapping[str, DisputeWord]] = {
     "lost": DisputeWord.LOST,
     "closed": DisputeWord.CLOSED,
 }
-
-
-def _verifies(secret: SecretStr) -> SecretStr:
-    check_secret(secret.get_secret_value())
-    return secret
-
-
-WebhookSecret = Annotated[SecretStr, AfterValidator(_verifies)]
 
 
 class Sandbox(Provider):
