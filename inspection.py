@@ -30,10 +30,11 @@ _HELD_THERE: Final = frozenset({"open", "under_review", "lost"})
 
 @dataclass(frozen=True)
 class Platform:
-    """Where to ask. The sandbox's ledger is a witness only where its control port is known."""
+    """Where to ask."""
 
     database: Database
-    sandbox_control_url: str | None
+    sandbox: tuple[str, str] | None
+    """Its address, and that of its control port: only where both are known its ledger is a witness."""
     temporal_ui: str | None
     temporal: tuple[str, str] | None
     """Temporal's address and namespace."""
@@ -62,7 +63,7 @@ async def platform() -> AsyncIterator[Platform | None]:
     try:
         yield Platform(
             database=database,
-            sandbox_control_url=ready.get("sandboxControlUrl"),
+            sandbox=(ready["sandboxUrl"], ready["sandboxControlUrl"]) if ready else None,
             temporal=_temporal(ready),
             audit=witnesses(ready),
             temporal_ui=ui and f"{ui}/namespaces/{ready['namespace']}/workflows",
@@ -184,13 +185,14 @@ def _newest(path: Path) -> dict[str, Checkpoint]:
 async def _witnessed(here: Platform) -> list[Check]:
     """What only the provider can bear out."""
     promises = "I2 the provider captured once, what we say it did", "I6 our books equal the provider's own"
-    if here.sandbox_control_url is None:
+    if here.sandbox is None:
         return [_skipped(promise, "no provider ledger is within reach") for promise in promises]
+    address, control = here.sandbox
     async with here.database.system() as tx:
-        ours = await invariants.payments_at(tx, "sandbox")
+        ours = await invariants.payments_at(tx, "sandbox", address)
     async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
         try:
-            answer = await http.get(f"{here.sandbox_control_url}/_control/ledger")
+            answer = await http.get(f"{control}/_control/ledger")
             ledger = answer.raise_for_status().json()
         except httpx.HTTPError as error:
             return [_skipped(promise, f"the sandbox does not answer: {error!r}") for promise in promises]

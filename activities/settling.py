@@ -55,6 +55,7 @@ async def settle(world: World, report: Report, leave: Call | None = None) -> Pro
         verdict = decide(await _standing(tx, payment, said), said, report.intent)
         change = payments.Change(
             captured=said.captured if said.word is Word.PAID else None,
+            capture=said.capture,
             reference=said.reference,
             checkout_url=said.checkout_url,
         )

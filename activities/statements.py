@@ -12,7 +12,7 @@ from domain.comparison import compare_capture, compare_dispute, compare_refund
 from domain.reconciliation import LOOKED_BACK, Difference, Listed, Page, Phase, Run, Subject, Window
 from domain.refund import RefundObservation
 from providers.base import Provider
-from storage import disputes, refunds, sightings
+from storage import disputes, inbox, refunds, sightings
 
 Read = Callable[[Provider, Window, str | None, datetime], Awaitable[Page]]
 Compare = Callable[[AsyncConnection, Run, Sequence[Listed]], Awaitable[list[Difference | None]]]
@@ -27,11 +27,18 @@ async def compare_page(world: World, run: Run, phase: Phase) -> Run:
     page = await read(provider, window, run.cursor, world.clock())
 
     async def judge(tx: AsyncConnection) -> list[Difference | None]:
-        await sightings.note(tx, run, page.items)
-        return await compare(tx, run, page.items)
+        items = [await _by_our_name(tx, run, item) for item in page.items]
+        await sightings.note(tx, run, items)
+        return await compare(tx, run, items)
 
     seen = {f"{subject}s": len(page.items)}
     return await findings.conclude(world, run, judge, page.next_cursor, seen)
+
+
+async def _by_our_name(tx: AsyncConnection, run: Run, item: Listed) -> Listed:
+    if item.said is None:
+        return item
+    return item.model_copy(update={"said": await inbox.named(tx, item.said, run.account_id)})
 
 
 async def _captures(tx: AsyncConnection, run: Run, items: Sequence[Listed]) -> list[Difference | None]:

@@ -60,9 +60,7 @@ class World:
         """
         account, secrets = await accounts.unlock(tx, self.vault, account_id, name)
         adapter = PROVIDERS[account.provider]
-        base = account.api_base or self.api_bases.get(account.provider) or adapter.api_base
-        if base is None:
-            raise ProviderRejected(f"{account.provider} has no address in this installation")
+        base = account.api_base or self.api_bases.get(account.provider)
         http = self.http if account.api_base is None else self.guarded_http
         try:
             return account, adapter(http, base, secrets, self.lines.to(account.id))

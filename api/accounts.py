@@ -14,8 +14,8 @@ from domain.errors import Forbidden, NotFound, ValidationFailed
 from domain.tenant import ProviderAccount
 from domain.text import Url
 from domain.values import new_id
-from providers.base import PROVIDERS
-from storage import accounts, audit
+from providers.base import PROVIDERS, Secrets
+from storage import accounts, audit, tenants
 from workflows import schedules
 
 router = APIRouter(prefix="/v1/tenants/me/providers", tags=["providers"], route_class=StrictRoute)
@@ -51,7 +51,7 @@ async def set_account(
         raise NotFound
     if body.api_base is not None and not here.api_base_allowed:
         raise Forbidden("This installation does not let accounts name their own apiBase.")
-    _check_secrets(provider, body.credentials)
+    secrets = _checked(provider, body.credentials)
     if body.api_base is not None:
         await screen(body.api_base, development=here.development, pointer="/apiBase")
     account = ProviderAccount(
@@ -62,15 +62,19 @@ async def set_account(
         created_at=here.world.clock(),
     )
     async with here.world.database.tenant(who.tenant_id) as tx:
+        tenant = await tenants.get(tx, who.tenant_id)
+        if secrets.play_money is not None and secrets.play_money is not tenant.sandbox:
+            mode = "test" if tenant.sandbox else "live"
+            raise ValidationFailed(errors=(("/credentials", f"this tenant needs keys of the {mode} mode"),))
         account = await accounts.put(tx, here.world.vault, account, body.credentials)
         deed = about.deed(who.tenant_id, actor(who), "provider_account.set", account.id)
         await audit.record(tx, deed.model_copy(update={"provider": provider}))
     return _answer(here, account)
 
 
-def _check_secrets(provider: str, secrets: dict[str, str]) -> None:
+def _checked(provider: str, secrets: dict[str, str]) -> Secrets:
     try:
-        PROVIDERS[provider].Secrets.model_validate(secrets)
+        return PROVIDERS[provider].Secrets.model_validate(secrets)
     except ValidationError as error:
         known = {field.alias or name for name, field in PROVIDERS[provider].Secrets.model_fields.items()}
         raise ValidationFailed(

@@ -13,6 +13,7 @@ from api.strict import Answer
 from domain.errors import NotFound, UnreadableEvent
 from domain.payment import Payment
 from domain.said import Said
+from domain.subscription import InvoiceObservation, SubscriptionObservation
 from providers.base import PROVIDERS
 from storage import inbox, payments
 from workflows import messages
@@ -55,6 +56,9 @@ async def receive(
     news: list[tuple[str, Said, Payment]] = []
     async with world.database.tenant(account.tenant_id) as tx:
         for said in observations:
+            if isinstance(said, SubscriptionObservation | InvoiceObservation):
+                # No subscription here is a provider's: whatever it bills by itself is none of ours.
+                continue
             letter = await inbox.receive(tx, account, said, body, now)
             if letter is not None and letter.state == "QUARANTINED":
                 alert("event_quarantined", inbox_id=letter.id, why=letter.note)

@@ -77,6 +77,8 @@ class DisputeObservation(Message):
     """The provider's own name for it."""
     payment_id: Id | None = None
     """Our reference of what is disputed, as the provider repeats it."""
+    capture: Id | None = None
+    """The provider's name for the money that is disputed, should it not repeat ours."""
     sandbox: bool | None = None
     money: Annotated[Money, AfterValidator(countable)]
     """How much the payer wants back."""

@@ -158,7 +158,7 @@ class TemporarilyUnavailable(Refusal):
 
 
 class ProviderError(Refusal):
-    """A provider did not give the answer we asked for. Base of the six below."""
+    """A provider did not give the answer we asked for. Base of those below."""
 
 
 class ProviderRejected(ProviderError):
@@ -179,6 +179,29 @@ class ProviderConflict(ProviderRejected):
 
 class ProviderNotFound(ProviderRejected):
     """Definitely not applied: the provider positively knows no such object."""
+
+
+class ProviderDeclined(ProviderRejected):
+    """Definitely not applied: the payer's bank said no. A business outcome, and no fault of anybody here.
+
+    ``reason`` is the company's own code. ``again`` says whether the same method may be tried again later; a
+    stolen card never is.
+    """
+
+    title = "The payer's bank declined"
+
+    def __init__(self, detail: str = "", *, reason: str | None = None, again: bool = True) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.again = again
+
+
+class ProviderKeyReused(ProviderRejected):
+    """This request was not applied: its key went with other parameters before, and that one may have been."""
+
+
+class ProviderUnsupported(ProviderRejected):
+    """Never sent: this provider has no such thing. Its capabilities say so."""
 
 
 class ProviderUnavailable(ProviderError):

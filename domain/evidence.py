@@ -72,6 +72,8 @@ class Observation(Message):
     payment_id: Id | None = None
     """Our reference, as the provider repeats it."""
     reference: Id | None = None
+    capture: Id | None = None
+    """The provider's name for the money it took, by which it speaks of refunds and disputes."""
     checkout_url: str | None = None
     """Where it can be paid, when the provider says so."""
     sandbox: bool | None = None

@@ -110,6 +110,8 @@ class Payment(Value):
     """When the checkout first existed; what a replayed create answer is dated with."""
     captured: Money | None = None
     """What the provider took, whatever was ordered."""
+    capture_reference: str | None = None
+    """The provider's name for it."""
     refund_reserved: int = 0
     """Of refunds that succeeded, or still may."""
     amount_refunded: int = 0

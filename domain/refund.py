@@ -126,6 +126,8 @@ class RefundObservation(Message):
     cause_id: Annotated[str, Shown(255)]
     payment_id: Id | None = None
     """Our reference of the payment, as the provider repeats it."""
+    capture: Id | None = None
+    """The provider's name for the money that goes back, should it not repeat ours."""
     refund_id: Id | None = None
     """Our reference of the refund; none for one that is not ours."""
     reference: Id | None = None

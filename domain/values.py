@@ -1,7 +1,7 @@
 """What every value in this house has in common, and how things get their names."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from pydantic import BaseModel, ConfigDict
@@ -40,3 +40,17 @@ def _identifier(prefix: str, at: datetime, entropy: bytes) -> str:
     milliseconds = int(at.astimezone(UTC).timestamp() * 1000)
     number = milliseconds << 80 | int.from_bytes(entropy, "big")
     return f"{prefix}_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def minted_at(identifier: str) -> datetime:
+    """When an id of ours was made, to the millisecond. Raises ValueError for what is none."""
+    prefix, _, written = identifier.rpartition("_")
+    if not prefix or len(written) != 26:
+        raise ValueError("this is no id of ours")
+    number = 0
+    for character in written:
+        number = number << 5 | _ALPHABET.index(character)
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number >> 80)
+    except OverflowError as error:
+        raise ValueError("this is no id of ours") from error

@@ -20,9 +20,10 @@ OTHER_MONEY: Final = "other_money"
 OTHER_CHECKOUT: Final = "other_checkout"
 NO_AMOUNT: Final = "no_amount"
 NOT_UNDERSTOOD: Final = "not_understood"
-FOR_A_PERSON: Final = frozenset({OTHER_MONEY, OTHER_CHECKOUT, NO_AMOUNT, NOT_UNDERSTOOD})
-"""Authentic words that no rule settles: other money than before, another checkout, money of no known sum, and
-after the end, when nobody asks any more, a word that nobody knows."""
+OTHER_MODE: Final = "other_mode"
+FOR_A_PERSON: Final = frozenset({OTHER_MONEY, OTHER_CHECKOUT, OTHER_MODE, NO_AMOUNT, NOT_UNDERSTOOD})
+"""Authentic words that no rule settles: other money than before, another checkout, play money for an order of
+real money, money of no known sum, and after the end, when nobody asks any more, a word that nobody knows."""
 ECHO: Final = "echo"
 """A payment was told what it knows already."""
 TOO_EARLY: Final = "too_early"
@@ -39,6 +40,8 @@ class Standing(Value):
     reference: str | None = None
     """The checkout we know it by."""
     captured: Money | None = None
+    sandbox: bool | None = None
+    """Whether it is about play money; None where that is not to be judged."""
     late_policy: LatePolicy = LatePolicy.REFUND
     order_is_free: bool = True
     """Whether no other payment of the same order is open or paid: an order is paid once."""
@@ -52,6 +55,7 @@ class Standing(Value):
             status=payment.status,
             reference=payment.provider_reference,
             captured=payment.captured,
+            sandbox=payment.order.sandbox,
             late_policy=policy,
             order_is_free=order_is_free,
         )
@@ -83,13 +87,14 @@ def decide(standing: Standing, said: Observation, intent: S = S.EXPIRED) -> Verd
     CANCELLED if the tenant asked for it and EXPIRED if time ran out. A terminal status does not regress;
     only late money leads on from EXPIRED and CANCELLED, by the tenant's policy.
     """
-    if None not in {standing.reference, said.reference} and standing.reference != said.reference:
-        return Verdict(note=OTHER_CHECKOUT)
+    other = _of_another(standing, said)
+    if other is not None:
+        return Verdict(note=other)
     if standing.status in ENDED:
         return _after_the_end(standing, said)
     if standing.status is S.REVIEW:
-        other = said.word is Word.PAID and said.captured != standing.captured
-        return Verdict(note=OTHER_MONEY if other else "waiting_for_review")
+        more = said.word is Word.PAID and said.captured != standing.captured
+        return Verdict(note=OTHER_MONEY if more else "waiting_for_review")
     came_to_nothing = said.channel is Channel.CREATE and said.word in _ANSWERS_TO_CREATE
     if standing.status is S.CREATED and not came_to_nothing:
         return Verdict(note=TOO_EARLY)
@@ -97,6 +102,14 @@ def decide(standing: Standing, said: Observation, intent: S = S.EXPIRED) -> Verd
         # That attempt came to nothing, and another one did not.
         return Verdict(note=OVERTAKEN)
     return _while_open(standing, said, intent)
+
+
+def _of_another(standing: Standing, said: Observation) -> str | None:
+    """What the word is about, when it is not about this payment's checkout."""
+    if None not in {standing.sandbox, said.sandbox} and standing.sandbox is not said.sandbox:
+        return OTHER_MODE
+    named = None not in {standing.reference, said.reference}
+    return OTHER_CHECKOUT if named and standing.reference != said.reference else None
 
 
 def _while_open(standing: Standing, said: Observation, intent: S) -> Verdict:

@@ -1,64 +1,85 @@
-"""What we ask of a payment company, and how its failures are sorted.
+"""What we ask of a payment company: the port that every adapter fills.
 
-Subclass ``Provider`` in ``providers/<name>.py`` and the provider exists; nothing is registered by hand.
-An adapter translates and nothing more: it keeps no state, touches no database, knows no tenant. It raises
-the ``ProviderError``s of ``domain.errors`` and, from ``read_webhook``, signature refusals; nothing else.
+Subclass ``Provider`` in ``providers/<name>.py``, or in a package of your own that has an entry point in the
+group ``paysaga.providers``, and the provider exists; nothing is registered by hand. An adapter translates and
+nothing more: it keeps no state, touches no database, knows no tenant. It raises the ``ProviderError``s of
+``domain.errors`` and, from ``read_webhook``, signature refusals; nothing else. What it says are observations:
+our word, and the company's own beside it (``raw_state``). A word nobody knows is UNCLEAR, never success.
+``docs/providers.md`` tells how one is added.
 """
 
-import asyncio
 import json
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from hashlib import sha256
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
 from domain.dispute import DisputeObservation
-from domain.errors import (
-    OutcomeUnknown,
-    ProviderAuthFailed,
-    ProviderConflict,
-    ProviderNotFound,
-    ProviderRejected,
-    ProviderUnavailable,
-    ValidationFailed,
-)
-from domain.evidence import Observation
+from domain.errors import ProviderError, ProviderRejected, ProviderUnsupported
+from domain.evidence import Channel, Observation, Word
 from domain.payment import PaymentOrder
 from domain.reconciliation import Page, Window
-from domain.refund import Refund, RefundObservation
+from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
+from domain.signatures import check_secret
+from domain.subscription import (
+    Charge,
+    Customer,
+    InvoiceObservation,
+    PlanChange,
+    SavedMethod,
+    SubscriptionObservation,
+    SubscriptionOrder,
+)
 from domain.values import Value
 from providers.line import Line
+from providers.units import ISO, Units
+from providers.wire import Request, Wire
 
 PROVIDERS: Final[dict[str, type["Provider"]]] = {}
 
-# How long one call may take, all in all. A step that waits longer holds up the payments behind it.
-DEADLINE: Final = timedelta(seconds=10)
-# How old an adapter may be when a request leaves. Whoever sleeps over that, its process stopped perhaps, must
-# not send any more: somebody else takes over after ``storage.calls.LEASE``, which outlasts both together.
-FRESH: Final = timedelta(seconds=12)
 # How much longer a checkout may live at a provider than with us, who close it when its time is up.
 SPARE: Final = timedelta(minutes=1)
-_ANSWER_LIMIT: Final = 1 << 20
+
+Heard = Said | SubscriptionObservation | InvoiceObservation
+"""All that a webhook can tell."""
 
 
 class Capability(StrEnum):
     """What a provider can do; asked instead of its name."""
 
     IDEMPOTENT_WRITES = auto()
+    """A write that is sent again with its key is applied once."""
     FIND_BY_REFERENCE = auto()
+    """``find_checkout`` knows what our payment id became, and that it became nothing."""
     SESSION_EXPIRE = auto()
-    SIGNED_WEBHOOKS = auto()
-    WEBHOOK_TIMESTAMP = auto()
-    DISPUTES = auto()
+    """A checkout that was closed takes no more money. Elsewhere late money is part of the trade."""
+    RETURN_URL_NEEDED = auto()
+    """The payer must be sent back somewhere: a payment needs a ``successUrl``."""
+    ADHOC_AMOUNT = auto()
+    """A payment of any amount, with no product behind it."""
+    PARTIAL_REFUND = auto()
+    ASYNC_REFUND = auto()
+    """A refund may be pending for days, and fail in the end."""
     LIST_BY_DATE = auto()
     """Its books can be read: ``list_payments``, ``list_refunds`` and ``list_disputes``."""
+    DISPUTES = auto()
+    DISPUTE_EVIDENCE = auto()
+    """``answer_dispute`` hands evidence in; elsewhere a person does, in the company's dashboard."""
+    SUBSCRIPTIONS = auto()
+    """The company runs the schedule: ``subscribe`` and the three verbs beside it."""
+    PORTAL = auto()
+    """A page where the payer sees to cards and subscriptions: ``ensure_customer`` and ``portal_url``."""
+    SAVED_METHODS = auto()
+    """Charges without the payer: ``saved_methods`` and ``charge_saved``."""
+    SIGNED_WEBHOOKS = auto()
+    WEBHOOK_TIMESTAMP = auto()
+    """The signature covers the time, so an old event cannot be played again."""
 
 
 class Checkout(Value):
@@ -73,44 +94,74 @@ class Secrets(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
+    @property
+    def play_money(self) -> bool | None:
+        """Whether they open the company's test mode; None when that cannot be seen."""
+        return None
+
+
+def _verifies(secret: SecretStr) -> SecretStr:
+    check_secret(secret.get_secret_value())
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_verifies)]
+"""One of Standard Webhooks: ``whsec_…``."""
+
 
 class Provider(ABC):
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[Capability]]
+    units: ClassVar[Units] = ISO
     Secrets: ClassVar[type[Secrets]]
     api_base: ClassVar[str | None] = None
     """Where the company's API is, unless an account or the settings say otherwise."""
 
     def __init_subclass__(cls) -> None:
+        if cls.name in PROVIDERS:
+            # Whose secrets an account holds must never depend on which of two was loaded last.
+            raise ValueError(f"there are two providers of the name {cls.name}")
         PROVIDERS[cls.name] = cls
 
     def __init__(
-        self, http: httpx.AsyncClient, api_base: str, secrets: Mapping[str, str], line: Line
+        self, http: httpx.AsyncClient, api_base: str | None, secrets: Mapping[str, str], line: Line
     ) -> None:
-        """An adapter is made for use here and now: it sends nothing once it is older than ``FRESH``."""
-        self._http = http
-        self._base = api_base.rstrip("/")
+        """An adapter is made for use here and now: it sends nothing once it is older than ``wire.FRESH``.
+
+        Raises pydantic's ``ValidationError`` for secrets that open nothing, and ``ProviderRejected`` when
+        nobody says where the company is.
+        """
         self._secrets = self.Secrets.model_validate(secrets)
-        self._line = line
-        self._stale_at = time.monotonic() + FRESH.total_seconds()
+        base = api_base or self._home()
+        if base is None:
+            raise ProviderRejected(f"{self.name} has no address in this installation")
+        self._base = base.rstrip("/")
+        self._wire = Wire(self.name, http, line, self._refusal)
+
+    # --- One payment --------------------------------------------------------------------------------
 
     @abstractmethod
     async def open_checkout(self, order: PaymentOrder) -> Checkout:
-        """Create the hosted checkout. The payment id is the operation key: safe to repeat."""
+        """Create the hosted checkout. The payment id is the operation key: safe to repeat, where keys are."""
 
     @abstractmethod
     async def read_checkout(self, reference: str, now: datetime) -> Observation:
-        """What the provider says of this checkout now."""
+        """What the provider says of this checkout now; ABSENT when it positively knows none."""
 
     @abstractmethod
     async def close_checkout(self, reference: str, now: datetime) -> Observation:
-        """Ask the provider to take no more money here, and say what became of it. Safe to repeat."""
+        """Ask the provider to take no more money here, and say what became of it. Safe to repeat.
+
+        Without ``SESSION_EXPIRE`` a checkout that nobody has paid counts as EXPIRED: what comes later is late
+        money.
+        """
 
     @abstractmethod
     async def find_checkout(self, payment_id: str, now: datetime) -> Observation:
         """The same, by our reference: for a checkout whose creation nobody can account for.
 
-        The word is ABSENT only when the provider positively knows none. Says where it can be paid.
+        The word is ABSENT only when the provider positively knows none that could be paid. Says where it can
+        be paid.
         """
 
     @abstractmethod
@@ -125,10 +176,19 @@ class Provider(ABC):
         """What is said of this refund, by our reference; ABSENT only when it is positively not known."""
 
     @abstractmethod
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Heard]:
+        """Verify the raw bytes, then translate; pure. One event may tell several things, or none of ours.
+
+        Raises ``SignatureMissing`` or ``SignatureInvalid`` before anything is parsed, and
+        ``UnreadableEvent`` when an authentic body cannot be read.
+        """
+
+    # --- For providers with DISPUTES and DISPUTE_EVIDENCE -------------------------------------------
+
     async def read_dispute(self, reference: str, now: datetime) -> DisputeObservation:
         """What the provider says of one of its disputes. Raises ``ProviderNotFound`` when it knows none."""
+        raise self._cannot(reference, now)
 
-    @abstractmethod
     async def answer_dispute(
         self, reference: str, facts: Mapping[str, Any], now: datetime, *, submit: bool
     ) -> DisputeObservation:
@@ -136,125 +196,116 @@ class Provider(ABC):
 
         Safe to repeat. Raises ``ProviderRejected`` when nothing can be handed in any more.
         """
+        raise self._cannot(reference, facts, now, submit)
 
-    @abstractmethod
-    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Said]:
-        """Verify the raw bytes, then translate; pure.
-
-        Raises ``SignatureMissing`` or ``SignatureInvalid`` before anything is parsed, and
-        ``UnreadableEvent`` when an authentic body cannot be read.
-        """
+    # --- For providers with LIST_BY_DATE ------------------------------------------------------------
 
     async def list_payments(self, window: Window, cursor: str | None, now: datetime) -> Page:
-        """A page of what they captured in this time, oldest first; what cannot be read is in it as that.
+        """A page of what they captured of checkouts of this time; what cannot be read is in it as that.
 
-        These three are for providers with ``LIST_BY_DATE``; the others refuse.
+        The order of these three lists is the provider's; a cursor is taken up by another process.
         """
-        raise self._keeps_no_lists(window, cursor, now)
+        raise self._cannot(window, cursor, now)
 
     async def list_refunds(self, window: Window, cursor: str | None, now: datetime) -> Page:
-        raise self._keeps_no_lists(window, cursor, now)
+        raise self._cannot(window, cursor, now)
 
     async def list_disputes(self, window: Window, cursor: str | None, now: datetime) -> Page:
-        raise self._keeps_no_lists(window, cursor, now)
+        raise self._cannot(window, cursor, now)
 
-    def _keeps_no_lists(self, *_: object) -> ProviderRejected:
-        return ProviderRejected(f"{self.name} does not list what it did")
+    # --- For providers with PORTAL and SAVED_METHODS ------------------------------------------------
+
+    async def ensure_customer(self, customer: Customer) -> str:
+        """The provider's name for this customer, who is made when there is none. Safe to repeat."""
+        raise self._cannot(customer)
+
+    async def portal_url(self, customer: str, return_url: str) -> str:
+        """A page, for some minutes, where this customer sees to cards and subscriptions."""
+        raise self._cannot(customer, return_url)
+
+    async def saved_methods(self, customer: str) -> tuple[SavedMethod, ...]:
+        """What this customer can be charged by without being there."""
+        raise self._cannot(customer)
+
+    async def charge_saved(self, charge: Charge, now: datetime) -> Observation:
+        """Take money without the payer. The payment id is the operation key.
+
+        Raises ``ProviderDeclined`` with the bank's reason. ATTEMPT_FAILED means that the payer must come and
+        approve.
+        """
+        raise self._cannot(charge, now)
+
+    # --- For providers with SUBSCRIPTIONS -----------------------------------------------------------
+
+    async def subscribe(self, order: SubscriptionOrder) -> Checkout:
+        """A hosted checkout that begins a subscription. The subscription's id is the operation key."""
+        raise self._cannot(order)
+
+    async def read_subscription(self, reference: str, now: datetime) -> SubscriptionObservation:
+        """What the provider says of it now. Raises ``ProviderNotFound`` when it knows none."""
+        raise self._cannot(reference, now)
+
+    async def cancel_subscription(
+        self, reference: str, now: datetime, *, at_period_end: bool
+    ) -> SubscriptionObservation:
+        """End it, now or with the period that is paid for. Safe to repeat."""
+        raise self._cannot(reference, now, at_period_end)
+
+    async def change_subscription(
+        self, reference: str, change: PlanChange, now: datetime
+    ) -> SubscriptionObservation:
+        """Another price or quantity from now on. ``change.key`` is the operation key."""
+        raise self._cannot(reference, change, now)
+
+    # --- For adapters -------------------------------------------------------------------------------
+
+    def _home(self) -> str | None:
+        """Where the company is, for an account that names no other place."""
+        return self.api_base
+
+    def _refusal(self, status: int, said: Mapping[str, Any]) -> ProviderError | None:  # noqa: ARG002
+        """What the company means by an answer of 300 to 499; None leaves it to the status."""
+        return None
 
     async def _call(
         self, method: str, path: str, *, headers: Mapping[str, str], payload: object = None
     ) -> Mapping[str, Any]:
-        """One HTTP call with its failures already sorted. Anything but GET counts as a write."""
-        async with self._line.call():
-            return await self._exchange(method, path, headers, payload)
+        """One JSON call with its failures already sorted. Anything but GET counts as a write."""
+        body = None if payload is None else json.dumps(payload)
+        return (await self._wire.send(Request(method, self._base + path, headers, body))).said
 
-    async def _exchange(
-        self, method: str, path: str, headers: Mapping[str, str], payload: object
-    ) -> Mapping[str, Any]:
-        lost = ProviderUnavailable if method == "GET" else OutcomeUnknown
-        try:
-            async with asyncio.timeout(DEADLINE.total_seconds()):
-                request = self._http.build_request(
-                    method,
-                    self._base + path,
-                    # What unpacks to gigabytes must not reach us, whoever answers.
-                    headers={**headers, "Accept-Encoding": "identity"},
-                    content=None if payload is None else json.dumps(payload),
-                    extensions={"trace": self._last_look},
-                )
-                answer = await self._http.send(request, stream=True)
-                body = await _read(answer)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise ProviderUnavailable(f"{self.name} cannot be reached") from error
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-            # It never left: a key or an address that no request can carry.
-            raise ProviderRejected(f"{self.name}: the account's settings make no valid request") from error
-        except (httpx.TransportError, TimeoutError) as error:
-            raise lost(f"{self.name} did not answer in time") from error
-        except ValidationFailed as error:
-            # The guard of outbound addresses: nothing was connected to.
-            raise ProviderUnavailable(f"{self.name} has an address we do not call") from error
-        return self._sorted(answer.status_code, answer.headers, body, lost)
+    def _cannot(self, *_: object) -> ProviderUnsupported:
+        return ProviderUnsupported(f"{self.name} has no such thing")
 
-    async def _last_look(self, event: str, _info: Mapping[str, Any]) -> None:
-        """Called by httpcore as it goes; the last time just before the first byte leaves."""
-        if event.endswith("send_request_headers.started") and time.monotonic() > self._stale_at:
-            raise ProviderUnavailable(f"{self.name} was not called: whoever wanted to had slept too long")
-
-    def _sorted(
+    def _absent(
         self,
-        status: int,
-        headers: httpx.Headers,
-        body: bytes | None,
-        lost: type[ProviderUnavailable | OutcomeUnknown],
-    ) -> Mapping[str, Any]:
-        said = f"{self.name} answered {status}"
-        if status in _NOT_NOW:
-            raise ProviderUnavailable(said, retry_after=_seconds(headers.get("retry-after")))
-        if status >= 500 or status == httpx.codes.REQUEST_TIMEOUT:
-            raise lost(said)
-        if status in _REFUSALS:
-            raise _REFUSALS[status](said)
-        if status >= 300:
-            raise ProviderRejected(said)
-        try:
-            read = None if body is None else json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise lost(f"{said}, but not in JSON") from error
-        if not isinstance(read, dict):
-            raise lost(f"{said}, but not with an object")
-        return read
+        about: str | None,
+        now: datetime,
+        *,
+        reference: str | None = None,
+        channel: Channel = Channel.READ,
+    ) -> Observation:
+        """The provider positively knows no such checkout."""
+        return Observation(
+            word=Word.ABSENT,
+            raw_state="not_found",
+            channel=channel,
+            cause_id=f"absent:{now.isoformat()}:{about}",
+            reference=reference,
+            observed_at=now,
+        )
+
+    def _no_refund(self, refund: Refund, now: datetime) -> RefundObservation:
+        """The provider positively knows no such refund."""
+        return RefundObservation(
+            word=RefundWord.ABSENT,
+            raw_state="not_found",
+            cause_id=f"absent:{now.isoformat()}:{refund.id}",
+            observed_at=now,
+        )
 
 
-_REFUSALS: Final[Mapping[int, type[ProviderRejected]]] = {
-    401: ProviderAuthFailed,
-    403: ProviderAuthFailed,
-    404: ProviderNotFound,
-    409: ProviderConflict,
-}
-
-
-# Refused before anything happened: too many calls, or too early.
-_NOT_NOW: Final = frozenset({425, 429})
-
-
-async def _read(answer: httpx.Response) -> bytes | None:
-    """The answer's body as it was sent; None when it is packed, or larger than any we expect."""
-    try:
-        body = b""
-        async for piece in answer.aiter_raw():
-            body += piece
-            if len(body) > _ANSWER_LIMIT:
-                return None
-        return None if answer.headers.get("content-encoding", "identity") != "identity" else body
-    finally:
-        await answer.aclose()
-
-
-def _seconds(header: str | None) -> int | None:
-    return int(header) if header is not None and header.isascii() and header.isdigit() else None
-
-
-def evidence(body: bytes) -> str:
+def evidence(body: bytes | Mapping[str, Any]) -> str:
     """What is kept of a provider's words: their SHA-256."""
-    return sha256(body).hexdigest()
+    told = body if isinstance(body, bytes) else json.dumps(body, sort_keys=True, default=str).encode()
+    return sha256(told).hexdigest()

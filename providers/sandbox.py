@@ -5,16 +5,19 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+import httpx
+from pydantic import Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
 from domain.dispute import DisputeObservation, DisputeWord
 from domain.errors import (
     OutcomeUnknown,
     ProviderConflict,
+    ProviderError,
+    ProviderKeyReused,
     ProviderNotFound,
     ProviderRejected,
     ProviderUnavailable,
@@ -26,9 +29,9 @@ from domain.payment import PaymentOrder
 from domain.reconciliation import Listed, Page, Subject, Window
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
-from domain.signatures import check_secret, verify
+from domain.signatures import verify
 from providers import base
-from providers.base import SPARE, Capability, Checkout, Provider, evidence
+from providers.base import SPARE, Capability, Checkout, Heard, Provider, WebhookSecret, evidence
 
 # (session status, payment status) -> our word. Whatever is not here is unclear, never success.
 _WORDS: Final[Mapping[tuple[str, str], Word]] = {
@@ -57,17 +60,23 @@ _DISPUTE_WORDS: Final[Mapping[str, DisputeWord]] = {
 }
 
 
-def _verifies(secret: SecretStr) -> SecretStr:
-    check_secret(secret.get_secret_value())
-    return secret
-
-
-WebhookSecret = Annotated[SecretStr, AfterValidator(_verifies)]
-
-
 class Sandbox(Provider):
     name = "sandbox"
-    capabilities = frozenset(Capability)
+    capabilities = frozenset(
+        {
+            Capability.IDEMPOTENT_WRITES,
+            Capability.FIND_BY_REFERENCE,
+            Capability.SESSION_EXPIRE,
+            Capability.ADHOC_AMOUNT,
+            Capability.PARTIAL_REFUND,
+            Capability.ASYNC_REFUND,
+            Capability.LIST_BY_DATE,
+            Capability.DISPUTES,
+            Capability.DISPUTE_EVIDENCE,
+            Capability.SIGNED_WEBHOOKS,
+            Capability.WEBHOOK_TIMESTAMP,
+        }
+    )
 
     class Secrets(base.Secrets, alias_generator=to_camel):
         api_key: SecretStr = Field(min_length=1)
@@ -75,7 +84,6 @@ class Sandbox(Provider):
         previous_webhook_secret: WebhookSecret | None = None
 
     _secrets: Secrets
-    api_base: ClassVar[str | None] = None
 
     async def open_checkout(self, order: PaymentOrder) -> Checkout:
         wanted = {
@@ -97,7 +105,7 @@ class Sandbox(Provider):
                 headers=self._headers(key=order.payment_id),
                 payload={name: value for name, value in wanted.items() if value is not None},
             )
-        except ProviderConflict as error:
+        except (ProviderConflict, ProviderKeyReused) as error:
             # The same key is being worked on: somebody's earlier attempt, whose answer we missed.
             raise OutcomeUnknown(str(error)) from error
         try:
@@ -109,7 +117,7 @@ class Sandbox(Provider):
         try:
             session = await self._call("GET", f"/v1/checkout_sessions/{reference}", headers=self._headers())
         except ProviderNotFound:
-            return self._absent(reference, now)
+            return self._absent(reference, now, reference=reference)
         return _observed(session, Channel.READ, f"read:{now.isoformat()}:{reference}", now)
 
     async def close_checkout(self, reference: str, now: datetime) -> Observation:
@@ -123,7 +131,7 @@ class Sandbox(Provider):
             # It cannot be closed any more; what it has become is what we wanted to know.
             return await self.read_checkout(reference, now)
         except ProviderNotFound:
-            return self._absent(reference, now).model_copy(update={"channel": Channel.CLOSE})
+            return self._absent(reference, now, reference=reference, channel=Channel.CLOSE)
         return _observed(session, Channel.CLOSE, f"close:{now.isoformat()}:{reference}", now)
 
     async def find_checkout(self, payment_id: str, now: datetime) -> Observation:
@@ -132,7 +140,7 @@ class Sandbox(Provider):
         )
         sessions = found.get("data")
         if sessions == []:
-            return self._absent(None, now)
+            return self._absent(payment_id, now)
         if not isinstance(sessions, list) or not isinstance(sessions[0], dict):
             raise OutcomeUnknown("sandbox: the answer lists no checkouts")
         return _observed(sessions[0], Channel.READ, f"find:{now.isoformat()}:{payment_id}", now)
@@ -156,7 +164,7 @@ class Sandbox(Provider):
                 headers=self._headers(key=refund.id),
                 payload={name: value for name, value in wanted.items() if value is not None},
             )
-        except ProviderConflict as error:
+        except (ProviderConflict, ProviderKeyReused) as error:
             raise OutcomeUnknown(str(error)) from error
         return _refund_observed(said, f"refund:{now.isoformat()}:{refund.id}", now)
 
@@ -164,12 +172,7 @@ class Sandbox(Provider):
         found = await self._call("GET", f"/v1/refunds?reference={refund.id}", headers=self._headers())
         data = found.get("data")
         if data == []:
-            return RefundObservation(
-                word=RefundWord.ABSENT,
-                raw_state="not_found",
-                cause_id=f"absent:{now.isoformat()}:{refund.id}",
-                observed_at=now,
-            )
+            return self._no_refund(refund, now)
         if not isinstance(data, list) or not isinstance(data[0], dict):
             raise OutcomeUnknown("sandbox: the answer lists no refunds")
         return _refund_observed(data[0], f"find:{now.isoformat()}:{refund.id}", now)
@@ -189,7 +192,7 @@ class Sandbox(Provider):
         )
         return _dispute_observed(said, f"answer:{now.isoformat()}:{reference}", now)
 
-    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Said]:
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Heard]:
         secrets = [self._secrets.webhook_secret, self._secrets.previous_webhook_secret]
         live = [secret.get_secret_value() for secret in secrets if secret is not None]
         event_id = verify(live, headers, body, now)
@@ -225,15 +228,11 @@ class Sandbox(Provider):
         }
         return headers if key is None else headers | {"Idempotency-Key": key}
 
-    def _absent(self, reference: str | None, now: datetime) -> Observation:
-        return Observation(
-            word=Word.ABSENT,
-            raw_state="not_found",
-            channel=Channel.READ,
-            cause_id=f"absent:{now.isoformat()}:{reference}",
-            reference=reference,
-            observed_at=now,
-        )
+    def _refusal(self, status: int, said: Mapping[str, Any]) -> ProviderError | None:
+        code = (said.get("error") or {}).get("code") if isinstance(said.get("error"), dict) else None
+        if status == httpx.codes.BAD_REQUEST and code == "idempotency_mismatch":
+            return ProviderKeyReused(f"sandbox answered {status}: {code}")
+        return None
 
 
 def _observed(session: Mapping[str, Any], channel: Channel, cause: str, now: datetime) -> Observation:
@@ -261,7 +260,7 @@ def _observed(session: Mapping[str, Any], channel: Channel, cause: str, now: dat
         failure_code=error.get("code"),
         failure_message=error.get("message"),
         observed_at=now,
-        evidence_sha256=evidence(json.dumps(session, sort_keys=True).encode()),
+        evidence_sha256=evidence(session),
     )
 
 
@@ -299,7 +298,7 @@ def _captured(payment: Mapping[str, Any], cause: str, now: datetime) -> Observat
         sandbox={"test": True, "live": False}.get(payment.get("mode", "")),
         captured=Money(amount_minor=payment["amount"], currency=payment["currency"]),
         observed_at=now,
-        evidence_sha256=evidence(json.dumps(payment, sort_keys=True).encode()),
+        evidence_sha256=evidence(payment),
     )
 
 
@@ -318,7 +317,7 @@ def _refund_observed(refund: Mapping[str, Any], cause: str, now: datetime) -> Re
             failure_code=error.get("code"),
             failure_message=error.get("message"),
             observed_at=now,
-            evidence_sha256=evidence(json.dumps(refund, sort_keys=True).encode()),
+            evidence_sha256=evidence(refund),
         )
     except (KeyError, AttributeError, ValidationError) as unreadable:
         raise OutcomeUnknown("sandbox: the answer tells of no refund") from unreadable
@@ -339,7 +338,7 @@ def _dispute_observed(dispute: Mapping[str, Any], cause: str, now: datetime) -> 
             reason=dispute.get("reason"),
             evidence_due_by=None if due is None else datetime.fromisoformat(due),
             observed_at=now,
-            evidence_sha256=evidence(json.dumps(dispute, sort_keys=True).encode()),
+            evidence_sha256=evidence(dispute),
         )
     except (KeyError, AttributeError, TypeError, ValueError) as unreadable:
         raise OutcomeUnknown("sandbox: the answer tells of no dispute") from unreadable

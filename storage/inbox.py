@@ -14,7 +14,7 @@ from domain.payment import Payment
 from domain.said import Said
 from domain.tenant import ProviderAccount
 from domain.values import Value, new_id
-from domain.verdicts import ECHO, Standing, decide
+from domain.verdicts import ECHO, OTHER_MODE, Standing, decide
 from storage import audit, tables
 from storage.tables import inbox
 
@@ -29,7 +29,6 @@ BACKOFF: Final = tuple(timedelta(seconds=pause) for pause in (1, 5, 30, 120, 600
 WAITING: Final = ("RECEIVED", "UNMATCHED")
 """What will be passed on, now or again."""
 OTHER_ACCOUNT: Final = "other_account"
-OTHER_MODE: Final = "other_mode"
 NO_SUCH_PAYMENT: Final = "no_such_payment"
 
 
@@ -60,6 +59,7 @@ async def receive(
 ) -> Letter | None:
     """Store an event once. None when it has taken effect already: only that swallows a duplicate."""
     letter_id = new_id("inb", now)
+    said = await named(tx, said, account.id)
     place = await _place(tx, said, account.id)
     await tx.execute(
         upsert(inbox)
@@ -89,6 +89,18 @@ async def receive(
     ).one()
     await _record_if_shelved(tx, row, now)
     return None if row.state == "PROCESSED" else _letter(row)
+
+
+async def named(tx: AsyncConnection, said: Said, account_id: str) -> Said:
+    """What was said, with our name of the payment: some companies speak of a capture by their own alone."""
+    if said.payment_id is not None or said.capture is None:
+        return said
+    query = select(tables.payments.c.id).where(
+        tables.payments.c.account_id == account_id, tables.payments.c.capture_reference == said.capture
+    )
+    known = (await tx.execute(query)).scalars().all()
+    # Two payments of one capture: whose it is, is for a person to say.
+    return said.model_copy(update={"payment_id": known[0]}) if len(known) == 1 else said
 
 
 async def _place(tx: AsyncConnection, said: Said, account_id: str) -> dict[str, str | None]:
@@ -140,7 +152,10 @@ async def match(tx: AsyncConnection, letter: Letter, said: Said, now: datetime) 
 
     Until it is found it is looked for again later; after 72 hours it is dead, and an operator's.
     """
-    changes: dict[str, Any] = await _place(tx, said, letter.account_id)
+    known = await named(tx, said, letter.account_id)
+    changes: dict[str, Any] = await _place(tx, known, letter.account_id)
+    if known is not said:
+        changes["observation"] = known.model_dump(mode="json")
     if changes["state"] == "UNMATCHED":
         if now - letter.received_at > MATCHING_LASTS:
             changes = {"state": "DEAD", "note": NO_SUCH_PAYMENT}

@@ -150,8 +150,11 @@ class Witnessed(Value):
     """Something of it is on its way: the books and the provider need not agree yet."""
 
 
-async def payments_at(tx: AsyncConnection, provider: str) -> list[Witnessed]:
-    """Every payment given to this provider; needs a system transaction."""
+async def payments_at(tx: AsyncConnection, provider: str, address: str) -> list[Witnessed]:
+    """Every payment given to this provider, or to an account at this address, where it plays others.
+
+    Needs a system transaction.
+    """
     rows = await tx.execute(
         text(
             "SELECT id, status, amount_minor, currency, accepted_by IS NOT NULL AS accepted,"
@@ -163,8 +166,9 @@ async def payments_at(tx: AsyncConnection, provider: str) -> list[Witnessed]:
             " refund_reserved <> amount_refunded OR status NOT IN ('SUCCEEDED', 'FAILED', 'EXPIRED',"
             " 'CANCELLED') OR EXISTS (SELECT FROM inbox i WHERE i.payment_id = p.id"
             " AND i.state = 'RECEIVED') AS moving"
-            " FROM payments p WHERE provider = :provider"
+            " FROM payments p WHERE provider = :provider OR account_id IN"
+            " (SELECT id FROM provider_accounts WHERE starts_with(api_base, :address))"
         ),
-        {"provider": provider},
+        {"provider": provider, "address": f"{address}/"},
     )
     return [Witnessed(**row) for row in rows.mappings()]

@@ -166,6 +166,7 @@ class Change(Value):
     """What a verdict changes beside the status: the money it speaks of, and who answers for it."""
 
     captured: Money | None = None
+    capture: str | None = None
     reference: str | None = None
     checkout_url: str | None = None
     accepted_by: str | None = None
@@ -198,6 +199,7 @@ async def move(
         values |= {
             "captured_minor": change.captured.amount_minor,
             "captured_currency": change.captured.currency,
+            "capture_reference": change.capture,
         }
     if change.reference is not None:
         values["provider_reference"] = func.coalesce(payments.c.provider_reference, change.reference)

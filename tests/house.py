@@ -128,6 +128,8 @@ class Tenant:
     house: House
     registered: Json
     token: str = ""
+    usual: Json = field(default_factory=dict)
+    """What all its orders say."""
 
     @property
     def id(self) -> str:
@@ -150,7 +152,7 @@ class Tenant:
 
     async def create(self, key: str | None = None, **order: Any) -> httpx.Response:
         """Ask for a payment; ``order`` overrides an ordinary one."""
-        body = {"userId": "user-123", "amount": 1990000, "currency": "HUF"} | order
+        body = {"userId": "user-123", "amount": 1990000, "currency": "HUF"} | self.usual | order
         return await self.call(
             "POST", "/v1/payments", json=body, headers={"Idempotency-Key": key or secrets.token_hex(8)}
         )

@@ -175,6 +175,7 @@ class Sweeps:
             return
         async with database.tenant(letter.tenant_id) as tx:
             letter = await inbox.match(tx, letter, said, now)
+            said = letter.observation or said
             if letter.payment_id is not None:
                 payment = await payments.get(tx, letter.payment_id)
                 if await inbox.is_echo(tx, letter, said, payment, now):

@@ -45,6 +45,7 @@ payments = Table(
     Column("opened_at", Moment),
     Column("captured_minor", BigInteger, nullable=False, server_default=text("0")),
     Column("captured_currency", String(3)),
+    Column("capture_reference", String(255)),
     Column("refund_reserved", BigInteger, nullable=False, server_default=text("0")),
     Column("amount_refunded", BigInteger, nullable=False, server_default=text("0")),
     Column("refund_status", String(16), nullable=False, server_default=text("'NONE'")),
@@ -86,6 +87,12 @@ payments = Table(
     ),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "user_id", "created_at"),
+    Index(
+        "payments_by_capture",
+        "account_id",
+        "capture_reference",
+        postgresql_where=text("capture_reference IS NOT NULL"),
+    ),
     Index(
         "payments_to_be_cancelled",
         "cancel_requested_at",

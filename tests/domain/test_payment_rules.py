@@ -282,3 +282,11 @@ def test_that_nobody_knows_a_checkout_we_hold_the_name_of_proves_nothing() -> No
     assert decide(stands(S.PROVIDER_PENDING, reference="cs_first"), lost).to is S.UNKNOWN
     assert decide(stands(S.UNKNOWN, reference="cs_first"), lost).to is None
     assert decide(stands(S.UNKNOWN), said(Word.ABSENT, channel=Channel.CLOSE, reference=None)).to is S.FAILED
+
+
+@pytest.mark.parametrize("status", list(S))
+@pytest.mark.parametrize("word", list(Word))
+def test_play_money_settles_no_order_of_real_money(status: S, word: Word) -> None:
+    standing = stands(status).model_copy(update={"sandbox": False})
+    verdict = decide(standing, said(word).model_copy(update={"sandbox": True}))
+    assert (verdict.to, verdict.note in FOR_A_PERSON) == (None, True)

@@ -174,7 +174,7 @@ MUTANTS = (
         name="age-ignored",
         breaks="A worker that overslept its leave sends all the same: a second checkout, that can be paid.",
         edits=(
-            Edit("providers/base.py", " and time.monotonic() > self._stale_at:", " and self._line is None:"),
+            Edit("providers/wire.py", " and time.monotonic() > self._stale_at:", " and self._line is None:"),
         ),
         killers=(f"{ZOMBIE}::test_who_slept_with_leave_to_ask_for_a_checkout_asks_no_more_when_another_has",),
     ),

@@ -349,6 +349,7 @@ async def test_an_event_whose_signal_had_no_effect_is_passed_on_again(
     async with world.database.tenant(tenant.id) as tx:
         account, adapter = await world.provider(tx, company.account)
         (said,) = adapter.read_webhook(company.signed(body), body, now)
+        assert isinstance(said, Observation)
         letter = await inbox.receive(tx, account, said, body, now)
         assert letter is not None
         # Temporal took it, as far as anybody could tell; no workflow ever heard it.

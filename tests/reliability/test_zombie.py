@@ -16,7 +16,7 @@ from activities.world import World
 from domain.errors import NotYet, ProviderError
 from domain.money import Money
 from domain.refund import Origin, Refund, RefundState
-from providers.base import FRESH
+from providers.wire import FRESH
 from storage import payments, refunds
 from tests.house import House, Json, Tenant
 from tests.reliability.interference import write

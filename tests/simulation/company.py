@@ -13,7 +13,7 @@ from domain.errors import (
 from domain.evidence import Channel, Word
 from domain.money import Money
 from domain.refund import RefundWord
-from providers.base import DEADLINE
+from providers.wire import DEADLINE
 from tests.simulation.clock import Breach, Clock, Step
 from tests.simulation.sayings import RefundSaid, Said, refund_words, words
 from tests.simulation.truth import Event, GivenBack, Manners, Session

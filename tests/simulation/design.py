@@ -13,7 +13,7 @@ from domain.payment import PaymentStatus
 from domain.refund import RefundObservation, RefundState, RefundVerdict
 from domain.tenant import LatePolicy
 from domain.verdicts import Choice, Standing, Verdict
-from providers.base import FRESH
+from providers.wire import FRESH
 from tests.simulation.books import Books
 from tests.simulation.saga import Saga
 

@@ -221,10 +221,7 @@ class Invariants:
             payment = self._books.payments[letter.payment_id or ""]
             if payment.captured != letter.said.words.captured:
                 raise Breach(f"race 7: {letter.id} was swallowed with its money")
-        if letter.state == "QUARANTINED" and letter.note not in FOR_A_PERSON | {
-            "other_account",
-            "other_mode",
-        }:
+        if letter.state == "QUARANTINED" and letter.note not in FOR_A_PERSON | {"other_account"}:
             raise Breach(f"I9: {letter.id} lies in quarantine for {letter.note}")
 
     def _ledger(self) -> None:

@@ -160,7 +160,7 @@ ENDS = [(amount, outcome) for amount in (PART, ALL) for outcome in ("won", "lost
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "turn",
-    [pytest.param(None, id="each with one of the ends in turn")]
+    [pytest.param(None, id="every third, each with one of the ends in turn")]
     + [pytest.param(end, id=f"{end[0]} {end[1]}", marks=pytest.mark.slow) for end in ENDS],
 )
 async def test_every_order_of_refund_dispute_end_and_repeat_comes_to_the_same(
@@ -190,14 +190,15 @@ async def test_every_order_of_refund_dispute_end_and_repeat_comes_to_the_same(
         }, order
 
     async with asyncpg.create_pool(house.database_url(), min_size=2, max_size=4) as db:
-        await some_at_a_time(one(number, order) for number, order in enumerate(permutations(range(4))))
+        orders = list(permutations(range(4)))[:: 3 if turn is None else 1]
+        await some_at_a_time(one(number, order) for number, order in enumerate(orders))
 
 
 # --- Many at once ---------------------------------------------------------------------------------
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("payments", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("payments", [5, pytest.param(200, marks=pytest.mark.slow)])
 async def test_ten_refunds_of_sixty_on_a_hundred_end_as_one_every_time(
     house: House, tenant: Tenant, payments: int
 ) -> None:

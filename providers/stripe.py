@@ -1,0 +1,389 @@
+"""Stripe, by its official SDK: hosted checkouts, refunds, disputes, saved methods and subscriptions.
+
+Stripe keeps an ``Idempotency-Key`` for a day or more and answers a repeat with what it answered first, errors
+of its own included; a repeat with other parameters it refuses. So what is sent under a key of ours follows
+from the verb's argument alone. A write that means the same however often it is made (to close, to cancel)
+carries a key of its moment: an old refusal must not stand in for today's answer.
+"""
+
+from collections.abc import Awaitable, Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import httpx
+from pydantic import AfterValidator, SecretStr
+from pydantic.alias_generators import to_camel
+
+from domain.dispute import DisputeObservation
+from domain.errors import (
+    OutcomeUnknown,
+    ProviderAuthFailed,
+    ProviderConflict,
+    ProviderDeclined,
+    ProviderError,
+    ProviderKeyReused,
+    ProviderNotFound,
+    ProviderRejected,
+)
+from domain.evidence import Channel, Observation, Word
+from domain.payment import PaymentOrder
+from domain.reconciliation import Page, Subject, Window
+from domain.refund import Refund, RefundObservation
+from domain.subscription import (
+    Charge,
+    Customer,
+    PlanChange,
+    Proration,
+    SavedMethod,
+    SubscriptionObservation,
+    SubscriptionOrder,
+    SubscriptionWord,
+)
+from providers import base, stripe_events
+from providers import stripe_requests as requests
+from providers import stripe_words as words
+from providers.base import Capability, Checkout, Heard, Provider
+from providers.line import Line
+from providers.stripe_sdk import ask, client, entries, first, refusal
+from providers.stripe_units import UNITS
+from providers.stripe_words import Said
+
+if TYPE_CHECKING:
+    from stripe.params import CustomerCreateParams, DisputeListParams, RefundListParams
+    from stripe.params.checkout import SessionListParams
+
+T = TypeVar("T")
+
+# Stripe finds no session by our name: those made around our id's own moment are gone through. The second
+# stretch is for orders that waited long for Stripe to be there.
+_MADE_WITHIN: Final = (
+    (-timedelta(minutes=5), timedelta(minutes=30)),
+    (timedelta(minutes=30), timedelta(hours=25)),
+)
+# What a page holds must fit into one answer: sessions carry metadata, and disputes all of their evidence.
+_SESSIONS, _REFUNDS, _DISPUTES = 50, 100, 30
+
+_MUST_COME: Final = "authentication_required"
+
+_ENDED: Final = frozenset({SubscriptionWord.CANCELED, SubscriptionWord.INCOMPLETE_EXPIRED})
+
+
+def _usable(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().strip():
+        raise ValueError("an empty secret vouches for nothing")
+    # Halves of surrogate pairs sign nothing either.
+    secret.get_secret_value().encode()
+    return secret
+
+
+_Secret = Annotated[SecretStr, AfterValidator(_usable)]
+
+
+class Stripe(Provider):
+    name = "stripe"
+    units = UNITS
+    api_base = "https://api.stripe.com"
+    capabilities = frozenset(
+        {
+            Capability.IDEMPOTENT_WRITES,
+            Capability.FIND_BY_REFERENCE,
+            Capability.SESSION_EXPIRE,
+            Capability.RETURN_URL_NEEDED,
+            Capability.ADHOC_AMOUNT,
+            Capability.PARTIAL_REFUND,
+            Capability.ASYNC_REFUND,
+            Capability.LIST_BY_DATE,
+            Capability.DISPUTES,
+            Capability.DISPUTE_EVIDENCE,
+            Capability.SUBSCRIPTIONS,
+            Capability.PORTAL,
+            Capability.SAVED_METHODS,
+            Capability.SIGNED_WEBHOOKS,
+            Capability.WEBHOOK_TIMESTAMP,
+        }
+    )
+
+    class Secrets(base.Secrets, alias_generator=to_camel):
+        api_key: _Secret
+        webhook_secret: _Secret
+        previous_webhook_secret: _Secret | None = None
+
+    _secrets: Secrets
+
+    def __init__(
+        self, http: httpx.AsyncClient, api_base: str | None, secrets: Mapping[str, str], line: Line
+    ) -> None:
+        super().__init__(http, api_base, secrets, line)
+        self._api = client(self._secrets.api_key.get_secret_value(), self._base, self._wire).v1
+
+    # --- One payment --------------------------------------------------------------------------------
+
+    async def open_checkout(self, order: PaymentOrder) -> Checkout:
+        wanted = requests.payment_session(order)
+        asked = self._api.checkout.sessions.create_async(wanted, {"idempotency_key": order.payment_id})
+        return await _once(ask(asked, _opened))
+
+    async def read_checkout(self, reference: str, now: datetime) -> Observation:
+        cause = f"read:{now.isoformat()}:{reference}"
+        try:
+            if _is_charge(reference):
+                intent = self._api.payment_intents.retrieve_async(reference)
+                return await ask(intent, lambda said: words.charge(said, Channel.READ, cause, now))
+            session = self._api.checkout.sessions.retrieve_async(reference, {"expand": ["payment_intent"]})
+            return await ask(session, lambda said: words.checkout(said, Channel.READ, cause, now))
+        except ProviderNotFound:
+            return self._absent(reference, now, reference=reference)
+
+    async def close_checkout(self, reference: str, now: datetime) -> Observation:
+        if _is_charge(reference):
+            return await self.read_checkout(reference, now)
+        cause, key = f"close:{now.isoformat()}:{reference}", requests.anew("close", reference, now)
+        closing = self._api.checkout.sessions.expire_async(
+            reference, {"expand": ["payment_intent"]}, {"idempotency_key": key}
+        )
+        try:
+            return await ask(closing, lambda said: words.checkout(said, Channel.CLOSE, cause, now))
+        except ProviderNotFound:
+            return self._absent(reference, now, reference=reference, channel=Channel.CLOSE)
+        except ProviderAuthFailed:
+            raise
+        except ProviderRejected:
+            # Not open any more, says a plain 400; what it has become is what we want to know.
+            return await self.read_checkout(reference, now)
+
+    async def find_checkout(self, payment_id: str, now: datetime) -> Observation:
+        minted = requests.minted(payment_id)
+        for since, until in _MADE_WITHIN:
+            found = await self._made(payment_id, minted + since, minted + until)
+            if found is not None:
+                return await self.read_checkout(found, now)
+        return self._absent(payment_id, now)
+
+    async def _made(self, payment_id: str, since: datetime, until: datetime) -> str | None:
+        wanted: SessionListParams = {"created": requests.made_in(since, until), "limit": _SESSIONS}
+        return await first(
+            lambda cursor: self._api.checkout.sessions.list_async(
+                wanted if cursor is None else {**wanted, "starting_after": cursor}
+            ),
+            lambda session: session["id"] if session.get("client_reference_id") == payment_id else None,
+        )
+
+    async def refund(self, refund: Refund, now: datetime) -> RefundObservation:
+        capture = await self._capture(refund)
+        if capture is None:
+            raise ProviderRejected("stripe: this checkout captured nothing")
+        asked = self._api.refunds.create_async(
+            requests.refund(refund, capture), {"idempotency_key": refund.id}
+        )
+        cause = f"refund:{now.isoformat()}:{refund.id}"
+        return await _once(ask(asked, lambda said: words.refund(said, cause, now)))
+
+    async def find_refund(self, refund: Refund, now: datetime) -> RefundObservation:
+        try:
+            capture = await self._capture(refund)
+        except ProviderNotFound:
+            capture = None
+        if capture is None:
+            return self._no_refund(refund, now)
+        wanted: RefundListParams = {"payment_intent": capture, "limit": _REFUNDS}
+        cause = f"find:{now.isoformat()}:{refund.id}"
+        found = await first(
+            lambda cursor: self._api.refunds.list_async(
+                wanted if cursor is None else {**wanted, "starting_after": cursor}
+            ),
+            lambda said: (
+                words.refund(said, cause, now) if words.noted(said, words.REFUND) == refund.id else None
+            ),
+        )
+        return found or self._no_refund(refund, now)
+
+    async def _capture(self, refund: Refund) -> str | None:
+        """Stripe's name for the money; None when there is none."""
+        if _is_charge(refund.checkout_reference):
+            return refund.checkout_reference
+        session = self._api.checkout.sessions.retrieve_async(refund.checkout_reference)
+        return await ask(session, lambda said: words.named(said["payment_intent"]))
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Heard]:
+        secrets = [self._secrets.webhook_secret, self._secrets.previous_webhook_secret]
+        live = [secret.get_secret_value() for secret in secrets if secret is not None]
+        stripe_events.verify(live, headers, body, now)
+        return stripe_events.read(body, now)
+
+    # --- Disputes -----------------------------------------------------------------------------------
+
+    async def read_dispute(self, reference: str, now: datetime) -> DisputeObservation:
+        cause = f"read:{now.isoformat()}:{reference}"
+        found = self._api.disputes.retrieve_async(reference)
+        return await ask(found, lambda said: words.dispute(said, cause, now))
+
+    async def answer_dispute(
+        self, reference: str, facts: Mapping[str, Any], now: datetime, *, submit: bool
+    ) -> DisputeObservation:
+        text = requests.evidence(facts)
+        key = requests.anew(f"answer-{sha256(text.encode()).hexdigest()[:16]}-{submit:d}", reference, now)
+        answered = self._api.disputes.update_async(
+            reference, {"evidence": {"uncategorized_text": text}, "submit": submit}, {"idempotency_key": key}
+        )
+        cause = f"answer:{now.isoformat()}:{reference}"
+        return await ask(answered, lambda said: words.dispute(said, cause, now))
+
+    # --- Lists --------------------------------------------------------------------------------------
+
+    async def list_payments(self, window: Window, cursor: str | None, now: datetime) -> Page:
+        wanted: SessionListParams = {
+            "created": requests.made_in(window.since, window.until),
+            "status": "complete",
+            "limit": _SESSIONS,
+        }
+        if cursor is not None:
+            wanted["starting_after"] = cursor
+        return await ask(
+            self._api.checkout.sessions.list_async(wanted), lambda said: _page(Subject.PAYMENT, said, now)
+        )
+
+    async def list_refunds(self, window: Window, cursor: str | None, now: datetime) -> Page:
+        wanted: RefundListParams = {
+            "created": requests.made_in(window.since, window.until),
+            "limit": _REFUNDS,
+        }
+        if cursor is not None:
+            wanted["starting_after"] = cursor
+        return await ask(self._api.refunds.list_async(wanted), lambda said: _page(Subject.REFUND, said, now))
+
+    async def list_disputes(self, window: Window, cursor: str | None, now: datetime) -> Page:
+        wanted: DisputeListParams = {
+            "created": requests.made_in(window.since, window.until),
+            "limit": _DISPUTES,
+        }
+        if cursor is not None:
+            wanted["starting_after"] = cursor
+        return await ask(
+            self._api.disputes.list_async(wanted), lambda said: _page(Subject.DISPUTE, said, now)
+        )
+
+    # --- Customers and what they are charged by -----------------------------------------------------
+
+    async def ensure_customer(self, customer: Customer) -> str:
+        query = f"metadata['{words.CUSTOMER}']:'{customer.id}'"
+        known = self._api.customers.search_async({"query": query, "limit": 1})
+        found = await ask(known, lambda said: [words.named(each) for each in said["data"]])
+        if found and found[0] is not None:
+            return found[0]
+        # The search lags behind by a minute or so; within that the key finds who was made before.
+        wanted: CustomerCreateParams = {"metadata": {words.CUSTOMER: customer.id}}
+        if customer.email:
+            wanted["email"] = customer.email
+        if customer.name:
+            wanted["name"] = customer.name
+        made = self._api.customers.create_async(wanted, {"idempotency_key": customer.id})
+        return await _once(ask(made, lambda said: str(said["id"])))
+
+    async def portal_url(self, customer: str, return_url: str) -> str:
+        opened = self._api.billing_portal.sessions.create_async(
+            {"customer": customer, "return_url": return_url}
+        )
+        return await ask(opened, lambda said: str(said["url"]))
+
+    async def saved_methods(self, customer: str) -> tuple[SavedMethod, ...]:
+        kept = self._api.customers.payment_methods.list_async(customer, {"limit": 100})
+        return await ask(kept, lambda said: tuple(words.saved(method) for method in entries(said)[0]))
+
+    async def charge_saved(self, charge: Charge, now: datetime) -> Observation:
+        asked = self._api.payment_intents.create_async(
+            requests.charge(charge), {"idempotency_key": charge.payment_id}
+        )
+        cause = f"charge:{now.isoformat()}:{charge.payment_id}"
+        try:
+            return await _once(ask(asked, lambda said: words.charge(said, Channel.CREATE, cause, now)))
+        except ProviderDeclined as declined:
+            if declined.reason != _MUST_COME:
+                raise
+            return Observation(
+                word=Word.ATTEMPT_FAILED,
+                raw_state=_MUST_COME,
+                channel=Channel.CREATE,
+                cause_id=cause,
+                payment_id=charge.payment_id,
+                failure_code=_MUST_COME,
+                observed_at=now,
+            )
+
+    # --- Subscriptions ------------------------------------------------------------------------------
+
+    async def subscribe(self, order: SubscriptionOrder) -> Checkout:
+        wanted = requests.subscription_session(order)
+        asked = self._api.checkout.sessions.create_async(wanted, {"idempotency_key": order.subscription_id})
+        return await _once(ask(asked, _opened))
+
+    async def read_subscription(self, reference: str, now: datetime) -> SubscriptionObservation:
+        cause = f"read:{now.isoformat()}:{reference}"
+        found = self._api.subscriptions.retrieve_async(reference)
+        return await ask(found, lambda said: words.subscription(said, cause, now))
+
+    async def cancel_subscription(
+        self, reference: str, now: datetime, *, at_period_end: bool
+    ) -> SubscriptionObservation:
+        cause = f"cancel:{now.isoformat()}:{reference}"
+        if at_period_end:
+            asked = self._api.subscriptions.update_async(
+                reference,
+                {"cancel_at_period_end": True},
+                {"idempotency_key": requests.anew("cancel", reference, now)},
+            )
+        else:
+            asked = self._api.subscriptions.cancel_async(reference)
+        try:
+            return await ask(asked, lambda said: words.subscription(said, cause, now))
+        except ProviderAuthFailed:
+            raise
+        except ProviderRejected:
+            # One that has ended is not found, or cannot be changed: so it was cancelled before.
+            told = await self.read_subscription(reference, now)
+            if told.word not in _ENDED:
+                raise
+            return told
+
+    async def change_subscription(
+        self, reference: str, change: PlanChange, now: datetime
+    ) -> SubscriptionObservation:
+        item = await ask(self._api.subscriptions.retrieve_async(reference), words.only_item)
+        if item is None:
+            raise ProviderRejected("stripe: this subscription is not of one price alone")
+        asked = self._api.subscriptions.update_async(
+            reference,
+            {
+                "items": [{"id": item, "price": change.price, "quantity": change.quantity}],
+                "proration_behavior": "always_invoice" if change.proration is Proration.AT_ONCE else "none",
+            },
+            {"idempotency_key": change.key},
+        )
+        cause = f"change:{now.isoformat()}:{reference}"
+        return await _once(ask(asked, lambda said: words.subscription(said, cause, now)))
+
+    def _refusal(self, status: int, said: Mapping[str, Any]) -> ProviderError | None:
+        return refusal(status, said)
+
+
+async def _once(answer: Awaitable[T]) -> T:
+    """A write under a key of ours. Where the key is known already, we missed the answer to an earlier try."""
+    try:
+        return await answer
+    except (ProviderConflict, ProviderKeyReused) as error:
+        raise OutcomeUnknown(str(error)) from error
+
+
+def _page(subject: Subject, said: Said, now: datetime) -> Page:
+    listed, cursor = entries(said)
+    read = (words.listed(subject, entry, now) for entry in listed)
+    return Page(items=tuple(item for item in read if item is not None), next_cursor=cursor)
+
+
+def _opened(session: Said) -> Checkout:
+    return Checkout(reference=session["id"], url=session["url"])
+
+
+def _is_charge(reference: str) -> bool:
+    """Whether it was charged without a checkout: then Stripe's name is the payment intent's."""
+    return reference.startswith("pi_")
