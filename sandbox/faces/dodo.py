@@ -56,7 +56,7 @@ def _session(world: World, account: str, order: NewSession) -> Session:
         created_at=made_at,
         dialect=DODO.NAME,
         amount=order.amount,
-        currency=order.billing_currency or "USD",
+        currency=order.currency,
         url=f"{world.config.public_url}/pay/{identity}",
         expires_at=made_at + checkout.LIFE,
         description=", ".join(item.product_id for item in order.product_cart),

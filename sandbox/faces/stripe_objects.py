@@ -6,7 +6,7 @@ from sandbox.checkout import Session
 from sandbox.clock import to_microseconds
 from sandbox.dialects import Shown
 from sandbox.disputes import FEE, Dispute
-from sandbox.errors import invalid
+from sandbox.errors import Refused, invalid
 from sandbox.payments import Payment
 from sandbox.refunds import Refund
 from sandbox.store import Record
@@ -14,6 +14,7 @@ from sandbox.store import Record
 # docs.stripe.com/currencies: what Stripe counts otherwise than ISO 4217 does, and what it rounds to tens.
 _HUNDREDFOLD: Final = frozenset({"ISK", "UGX"})
 _HUNDREDTH: Final = frozenset({"MGA"})
+_LEAST: Final = {"EUR": 50, "GBP": 30, "HUF": 17_500, "USD": 50}
 _IN_TENS: Final = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 
 _DECLINES: Final = {
@@ -45,6 +46,15 @@ def amount_out(amount: int, currency: str) -> int:
     if currency in _HUNDREDFOLD:
         return amount * 100
     return amount // 100 if currency in _HUNDREDTH else amount
+
+
+def price_in(amount: int, currency: str) -> int:
+    """Count what a payment asks for; refuse what Stripe does not take or calls too little."""
+    if amount < _LEAST.get(currency, 1):
+        raise Refused(
+            400, "amount_too_small", f"in {currency}, {_LEAST[currency]} is the least", "line_items"
+        )
+    return amount_in(amount, currency)
 
 
 def amount_in(amount: int, currency: str) -> int:

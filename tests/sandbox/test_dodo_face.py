@@ -276,6 +276,7 @@ async def test_lists_are_paged_by_number_from_nought_newest_first(merchant: Dodo
         {"product_cart": [{"product_id": "p", "quantity": 1}]},
         {"product_cart": [{"product_id": "p", "quantity": 2, "amount": 2_000_000_000}]},
         {"product_cart": [{"product_id": "p", "quantity": "one", "amount": 500}]},
+        {"amount": 17_499},
         {"confirm": True},
     ],
 )

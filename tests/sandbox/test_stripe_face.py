@@ -387,7 +387,7 @@ async def test_evidence_that_stripe_does_not_know_is_refused(merchant: StripeSho
         ({"mod": "payment"}, "parameter_unknown"),
         ({"success_url": None}, "parameter_missing"),
         ({"line_items": []}, "parameter_missing"),
-        ({"amount": 10}, "amount_too_small"),
+        ({"amount": 17_499}, "amount_too_small"),
         ({"currency": "xyz"}, "currency_unsupported"),
         ({"ui_mode": "elements"}, "parameter_invalid"),
     ],
