@@ -17,7 +17,7 @@ from sandbox.dialects import OWN, Event
 from sandbox.disputes import Dispute
 from sandbox.errors import missing
 from sandbox.events import WebhookEndpoint
-from sandbox.faces import stripe
+from sandbox.faces import dodo, stripe
 from sandbox.gate import Call, perform
 from sandbox.idempotency import Answer, digest, once, read_key
 from sandbox.payments import Payment
@@ -272,7 +272,7 @@ ROUTES: list[BaseRoute] = [
 
 def public_app(world: World) -> Starlette:
     """Put the public port together: the API, the faces and the pages."""
-    routes = [stripe.face(world), *ROUTES]
+    routes = [stripe.face(world), dodo.face(world), *ROUTES]
     app = Starlette(routes=routes, exception_handlers=refusing(OWN))
     app.state.world = world
     return app

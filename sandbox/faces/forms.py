@@ -13,6 +13,7 @@ from sandbox.wire import LARGEST_BODY
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _MOST_FIELDS = 2_000
 _MOST_ITEMS = 1_000
+_DEEPEST = 10
 
 Params = dict[str, Any]
 Metadata = Annotated[
@@ -63,7 +64,10 @@ def nested(text: str) -> Params:
         match = _NAME.fullmatch(name)
         if match is None:
             raise ValueError(name)
-        _put(tree, [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])], value)
+        path = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])]
+        if len(path) > _DEEPEST:
+            raise ValueError(name)
+        _put(tree, path, value)
     return {name: _listed(value) for name, value in tree.items()}
 
 

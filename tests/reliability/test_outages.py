@@ -43,7 +43,7 @@ async def test_without_temporal_orders_and_webhooks_are_taken_and_all_of_them_se
 ) -> None:
     tenant = await house.tenant(webhook_url=receiver.url)
     paid = await asyncio.gather(*(order(tenant) for _ in range(6)))
-    expiring = await asyncio.gather(*(tenant.open(expiresInSeconds=120) for _ in range(3)))
+    expiring = await asyncio.gather(*(tenant.open(expiresInSeconds=300) for _ in range(3)))
     unwanted = await tenant.open(**PRO)
     async with AWAY[away](house):
         wish = await tenant.call("POST", f"/v1/payments/{unwanted['id']}/cancel")
