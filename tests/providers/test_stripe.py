@@ -222,6 +222,20 @@ async def test_a_list_that_cannot_be_read_hides_nothing(odd: Json) -> None:
         await Script(odd).adapter.find_checkout(PAYMENT_ID, NOW)
 
 
+async def test_a_thing_without_a_name_is_unreadable_and_never_absent() -> None:
+    for nameless in (session(id=None), session(id=7), session(id="")):
+        with pytest.raises(OutcomeUnknown):
+            await Script(listed([nameless])).adapter.find_checkout(PAYMENT_ID, NOW)
+    oddities: tuple[object, ...] = (7, [], {"id": None}, {})
+    for odd in oddities:
+        with pytest.raises(OutcomeUnknown):
+            await Script(session(payment_intent=odd)).adapter.find_refund(refund("cs_test_1"), NOW)
+    with pytest.raises(OutcomeUnknown):
+        await Script(listed([]), {"id": None}).adapter.ensure_customer(Customer(id="cus_ours"))
+    with pytest.raises(OutcomeUnknown):
+        await Script({"url": None}).adapter.portal_url("cus_1", "https://shop.example")
+
+
 async def test_what_is_dated_by_no_id_of_ours_cannot_be_found() -> None:
     with pytest.raises(ProviderRejected):
         await Script(listed([])).adapter.find_checkout("pay_1", NOW)

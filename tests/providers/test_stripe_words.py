@@ -303,6 +303,12 @@ def test_what_cannot_be_read_is_listed_as_that(item: object) -> None:
         assert listed.said is None
 
 
+def test_a_capture_without_a_name_cannot_be_compared() -> None:
+    listed = words.listed(Subject.PAYMENT, session(payment_intent=None), NOW)
+    assert listed is not None
+    assert (listed.said, listed.reference) == (None, "cs_test_1")
+
+
 ODD: tuple[object, ...] = (
     None,
     True,
