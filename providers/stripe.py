@@ -74,10 +74,10 @@ _ENDED: Final = frozenset({SubscriptionWord.CANCELED, SubscriptionWord.INCOMPLET
 
 
 def _usable(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value().strip():
-        raise ValueError("an empty secret vouches for nothing")
-    # Halves of surrogate pairs sign nothing either.
-    secret.get_secret_value().encode()
+    value = secret.get_secret_value()
+    # Halves of surrogate pairs have no bytes, and sign nothing.
+    if not value.strip() or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("this secret vouches for nothing")
     return secret
 
 

@@ -307,6 +307,7 @@ def listed(subject: Subject, item: Any, now: datetime) -> Listed | None:
             return None
         cause = f"listed:{now.isoformat()}:{item['id']}"
         said: Observation | RefundObservation | DisputeObservation
+        reference: str | None
         if subject is Subject.PAYMENT:
             said = checkout(item, Channel.READ, cause, now)
             reference = needed({"capture": said.capture}, "capture")
