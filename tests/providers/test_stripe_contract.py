@@ -1,11 +1,13 @@
 """All that we ask of Stripe is in Stripe's specification, and all that we read is in Stripe's own samples."""
 
+import traceback
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
 from domain.dispute import DisputeWord
+from domain.errors import ProviderRejected
 from domain.evidence import Channel, Word
 from domain.money import Money
 from domain.reconciliation import Subject, Window
@@ -280,6 +282,16 @@ async def test_a_request_that_stripe_would_refuse_is_refused_here(
         answer = await http.post(f"{company.url}/v1/checkout/sessions", content=form, headers=headers)
         assert (answer.status_code, answer.json()["error"]["message"]) == (400, complaint)
     assert (await http.get(f"{company.url}/v1/treasure", headers=headers)).status_code == 400
+
+
+@pytest.mark.parametrize("key", ["sk_canary\r\nX-Canary: 1", "sk_canary_ä", "sk_canary\0"])
+async def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
+    company: Company, http: httpx.AsyncClient, key: str
+) -> None:
+    with pytest.raises(ProviderRejected) as refused:
+        await Stripe(http, company.url, SECRETS | {"apiKey": key}, Line()).read_checkout(SESSION, NOW)
+    assert "canary" not in "".join(traceback.format_exception(refused.value))
+    assert company.received == []
 
 
 def test_brackets_are_undone() -> None:
