@@ -77,7 +77,7 @@ class Case:
     error: Callable[[int, str], Json]
     """The body of a refusal, with a message."""
     endless: Mapping[str, Script] = field(default_factory=dict)
-    """By verb that looks through a list: pages of other people's things that always promise more."""
+    """By verb that looks through a list: first the list, of other people's things, which promises more."""
     key_header: str | None = "idempotency-key"
     volatile: frozenset[str] = field(default_factory=frozenset)
     """Headers that differ between two times the same request."""

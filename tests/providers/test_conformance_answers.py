@@ -5,6 +5,8 @@ altogether.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 import httpx
@@ -19,6 +21,7 @@ from domain.reconciliation import Page
 from domain.refund import RefundObservation, RefundWord
 from domain.subscription import SubscriptionObservation, SubscriptionWord
 from providers.base import Capability
+from providers.sandbox import Sandbox
 from tests.providers.case import NAMES, Case, Place, case_of, paths, rewritten
 from tests.providers.scripted import Company, Json, Script, Spoken
 from tests.providers.verbs import CUSTOMER, VERBS, Verb, has
@@ -189,3 +192,34 @@ async def test_nonsense_altogether_says_nothing(name: str, whole: Json) -> None:
                 assert not any(said.word == "absent" for said in observed(answer)), where
                 if any(place.rule == number for place in case.states.get(verb.name, ())):
                     assert not any(said.word in GOOD for said in observed(answer)), where
+
+
+# --- That these checks can fail ---------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("unregistered")
+async def test_an_adapter_that_believes_what_it_does_not_know_does_not_pass(
+    company: Company, http: httpx.AsyncClient
+) -> None:
+    class Gullible(Sandbox):
+        name = "gullible"
+
+        async def read_checkout(self, reference: str, now: datetime) -> Observation:
+            said = await super().read_checkout(reference, now)
+            return said if said.captured is None else said.model_copy(update={"word": Word.PAID})
+
+    class Brittle(Sandbox):
+        name = "brittle"
+
+        async def find_checkout(self, payment_id: str, now: datetime) -> Observation:
+            query = f"reference={payment_id}"
+            said = await self._call("GET", f"/v1/checkout_sessions?{query}", headers=self._headers())
+            return await self.read_checkout(said["data"][0]["id"], now)
+
+    case = case_of("sandbox")
+    with pytest.raises(AssertionError, match=r"gullible\.read_checkout"):
+        await check_strange_words(replace(case, provider=Gullible), company, http)
+    with pytest.raises(AssertionError, match=r"gullible\.read_checkout"):
+        await check_nonsense(replace(case, provider=Gullible), each=1)
+    with pytest.raises((LookupError, TypeError)):
+        await check_nonsense(replace(case, provider=Brittle), each=1)

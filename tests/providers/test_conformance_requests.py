@@ -20,7 +20,7 @@ from domain.reconciliation import Listed, Page
 from providers.base import Capability, Checkout
 from providers.sandbox import Sandbox
 from tests.providers.case import Case, case_of, changed
-from tests.providers.scripted import Asked, Company, Json, opened
+from tests.providers.scripted import Asked, Company, Json, opened, says
 from tests.providers.verbs import NOW, PRICE, VERBS, WINDOW, Ask, NamedAsk, charge, order, refund
 
 # --- Operation keys ---------------------------------------------------------------------------------
@@ -276,6 +276,18 @@ async def test_an_entry_that_nobody_can_read_stays_in_the_list(
         found = await read_all(case, company, http, verb, [changed(good, f"{case.entries}.1", nonsense)])
         assert [item.said is None for item in found] == [False, True, False], nonsense
         assert [item.reference for item in found] == ["entry-0", None, "entry-2"]
+
+
+async def test_a_search_goes_on_over_the_page_that_has_only_others(
+    case: Case, company: Company, http: httpx.AsyncClient
+) -> None:
+    for verb, (others, *_) in case.endless.items():
+        asked = await sent_by(case, company, http, verb, VERBS[verb].ask)
+        first = next(number for number, one in enumerate(asked) if others.fits(one))
+        company.plays(case.scripts[verb], spoilt=(first, says(200, others.said)))
+        answer = await VERBS[verb].ask(case.adapter(http, company.base))
+        assert VERBS[verb].understood(answer), f"{verb}: {answer!r}"
+        assert len([one for one in company.asked if others.fits(one)]) > 1
 
 
 async def test_a_search_without_end_is_given_up_and_does_not_say_absent(
