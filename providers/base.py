@@ -9,6 +9,7 @@ our word, and the company's own beside it (``raw_state``). A word nobody knows i
 """
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -106,6 +107,16 @@ class Secrets(BaseModel):
     def play_money(self) -> bool | None:
         """Whether they open the company's test mode; None when that cannot be seen."""
         return None
+
+
+def _fits_a_header(key: SecretStr) -> SecretStr:
+    if not re.fullmatch("[!-~]+", key.get_secret_value()):
+        raise ValueError("a key is printable ASCII without spaces")
+    return key
+
+
+ApiKey = Annotated[SecretStr, AfterValidator(_fits_a_header)]
+"""What goes along in a header. One that no header can carry would turn up in the complaints about it."""
 
 
 def _verifies(secret: SecretStr) -> SecretStr:

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, cast
 from dodopayments import AsyncDodoPayments
 from dodopayments.types import Currency
 from dodopayments.types.checkout_session_create_params import CheckoutSessionCreateParams
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from domain.dispute import DisputeObservation
@@ -46,7 +46,7 @@ from domain.subscription import (
 )
 from providers import base, dodo_wire
 from providers import dodo_words as words
-from providers.base import Capability, Checkout, Heard, Provider, WebhookSecret, evidence, web_page
+from providers.base import ApiKey, Capability, Checkout, Heard, Provider, WebhookSecret, evidence, web_page
 from providers.dodo_money import UNITS, counted
 from providers.dodo_search import Search, text
 from providers.dodo_wire import PER_PAGE, answered, every, items
@@ -93,7 +93,7 @@ class Dodo(Provider):
     units = UNITS
 
     class Secrets(base.Secrets, alias_generator=to_camel):
-        api_key: SecretStr = Field(min_length=1)
+        api_key: ApiKey
         webhook_secret: WebhookSecret
         previous_webhook_secret: WebhookSecret | None = None
         product_id: str = Field(min_length=1, max_length=255)

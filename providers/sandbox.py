@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import httpx
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from domain.dispute import DisputeObservation, DisputeWord
@@ -34,6 +34,7 @@ from providers import base
 from providers.base import (
     ILLEGIBLE,
     SPARE,
+    ApiKey,
     Capability,
     Checkout,
     Heard,
@@ -91,7 +92,7 @@ class Sandbox(Provider):
     )
 
     class Secrets(base.Secrets, alias_generator=to_camel):
-        api_key: SecretStr = Field(min_length=1)
+        api_key: ApiKey
         webhook_secret: WebhookSecret
         previous_webhook_secret: WebhookSecret | None = None
 

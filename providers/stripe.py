@@ -43,7 +43,7 @@ from domain.subscription import (
 from providers import base, stripe_events
 from providers import stripe_requests as requests
 from providers import stripe_words as words
-from providers.base import Capability, Checkout, Heard, Provider, key_of, web_page
+from providers.base import ApiKey, Capability, Checkout, Heard, Provider, key_of, web_page
 from providers.line import Line
 from providers.stripe_sdk import ask, client, entries, first, refusal
 from providers.stripe_units import UNITS
@@ -110,7 +110,7 @@ class Stripe(Provider):
     )
 
     class Secrets(base.Secrets, alias_generator=to_camel):
-        api_key: _Secret
+        api_key: ApiKey
         webhook_secret: _Secret
         previous_webhook_secret: _Secret | None = None
 

@@ -169,6 +169,7 @@ async def test_nonsense_in_an_answer_is_never_believed(case: Case) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_no_nonsense_is_believed_wherever_it_stands(case: Case) -> None:
     await check_nonsense(case, each=len(NASTY))
 
