@@ -15,6 +15,7 @@ from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeou
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from api import routing
 from api.deps import (
     About,
     AnyCaller,
@@ -29,7 +30,14 @@ from api.deps import (
 )
 from api.strict import Answer, Instant, Model, Moment, StrictRoute, in_utc
 from domain.entitlement import Grant
-from domain.errors import AlreadyPaid, IllegalTransition, NotFound, ProviderRejected, ValidationFailed
+from domain.errors import (
+    AlreadyPaid,
+    IllegalTransition,
+    NotFound,
+    ProviderRejected,
+    Refusal,
+    ValidationFailed,
+)
 from domain.events import payment_announcement
 from domain.money import Money, check_amount
 from domain.payment import OPEN, DisputeStatus, Payment, PaymentOrder, PaymentStatus, RefundStatus
@@ -229,12 +237,15 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
     # Kept as it is shown: a list up to this very createdAt includes the payment.
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     async with here.world.database.tenant(who.tenant_id) as tx:
-        terms = await tenants.terms(tx, who.tenant_id, body.provider)
-        refusal = terms.refusal()
-        if refusal is not None:
+        terms = await tenants.terms(tx, who.tenant_id)
+        wish = routing.Wish(money=named.money, provider=body.provider, success_url=body.success_url)
+        try:
+            first, *others = routing.takers(terms, wish)
+        except Refusal:
+            # What this key has started is there, whatever was settled since.
             known = await payments.by_key(tx, named.key, body.digest)
             if known is None:
-                raise refusal
+                raise
             return known, False
         life = timedelta(seconds=body.expires_in_seconds or terms.settings.checkout_expires_in_seconds)
         order = PaymentOrder(
@@ -243,8 +254,8 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
             idempotency_key=named.key,
             digest=body.digest,
             money=named.money,
-            provider=terms.account.provider,
-            alternatives=terms.alternatives,
+            provider=first.provider,
+            alternatives=tuple(account.provider for account in others),
             sandbox=terms.sandbox,
             correlation_id=request_id,
             entitlements=tuple(Grant(**grant.model_dump()) for grant in body.entitlements),
@@ -252,7 +263,7 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
             expires_at=now + here.world.scaled(life),
             **body.model_dump(include=_AS_SENT),
         )
-        payment, fresh = await payments.place(tx, order, terms.account.id)
+        payment, fresh = await payments.place(tx, order, first.id)
         if fresh:
             cause = payments.Cause(id="order", type="payment.created", actor=actor(who), at=now)
             await payments.record_change(tx, payment, cause, [payment_announcement(payment)])
