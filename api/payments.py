@@ -33,6 +33,7 @@ from domain.entitlement import Grant
 from domain.errors import (
     AlreadyPaid,
     IllegalTransition,
+    NeverOpened,
     NotFound,
     ProviderRejected,
     Refusal,
@@ -281,17 +282,18 @@ async def _opened(here: House, payment: Payment) -> Payment:
         log.warning("checkout_late", payment_id=payment.id, reason=type(error).__name__)
         async with here.world.database.tenant(payment.order.tenant_id) as tx:
             return await payments.get(tx, payment.id)
-    if payment.order.alternatives:
-        # Perhaps it was another provider that made the checkout.
+    if payment.order.alternatives and progress.provider != payment.order.provider:
+        # It was another provider that made the checkout.
         async with here.world.database.tenant(payment.order.tenant_id) as tx:
             return await payments.get(tx, payment.id)
-    return payment.model_copy(update=dict(progress))
+    return payment.as_of(progress)
 
 
 def _tell_why_not(payment: Payment, about: Exchange) -> None:
     if payment.status not in OPEN:
         why = payment.failure_message or f"it is {payment.status}."
-        raise ProviderRejected(
+        no = ProviderRejected if payment.failure_code == ProviderRejected.code else NeverOpened
+        raise no(
             f"The payment never got a checkout: {why} Its key is spent; a new one may try again.",
             paymentId=payment.id,
         )
@@ -383,7 +385,7 @@ async def _cancelled(here: House, payment: Payment) -> Payment:
         # It ended while we asked; its row knows how.
         async with here.world.database.tenant(payment.order.tenant_id) as tx:
             return await payments.get(tx, payment.id)
-    return payment.model_copy(update=dict(progress))
+    return payment.as_of(progress)
 
 
 def _cursor(last: Payment) -> str:

@@ -1,7 +1,7 @@
 """Translators to payment companies. Every module here that subclasses ``Provider`` is a provider.
 
-So is whatever an installed package offers under the entry points of the group ``paysaga.providers``: each names
-a module or a class, which is loaded with the others.
+So is whatever an installed package offers under the entry points of the group ``paysaga.providers``: each
+names a module or a class, which is loaded with the others.
 """
 
 import pkgutil

@@ -27,6 +27,8 @@ def settings_of(house: House) -> Settings:
     return Settings(
         env="development",
         database_url=house.ready["databaseUrl"],
+        temporal_address=house.ready["temporalAddress"],
+        temporal_namespace=house.ready["namespace"],
         admin_key=secrets["admin_key"],
         signing_keys=secrets["signing_key"],
         audit_keys=secrets["audit_key"],
@@ -43,7 +45,9 @@ async def world_of(house: House) -> AsyncIterator[World]:
         yield world
 
 
-async def place(world: World, tenant: Tenant, life: timedelta) -> Payment:
+async def place(
+    world: World, tenant: Tenant, life: timedelta, key: str | None = None, digest: str = "d"
+) -> Payment:
     """An order on record that no worker of the house begins."""
     now = datetime.now(UTC)
     async with world.database.tenant(tenant.id) as tx:
@@ -51,8 +55,8 @@ async def place(world: World, tenant: Tenant, life: timedelta) -> Payment:
         order = PaymentOrder(
             payment_id=new_id("pay", now),
             tenant_id=tenant.id,
-            idempotency_key=new_id("key", now),
-            digest="d",
+            idempotency_key=key or new_id("key", now),
+            digest=digest,
             user_id="user-123",
             money=Money(amount_minor=1_990_000, currency="HUF"),
             provider=account.provider,
