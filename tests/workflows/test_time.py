@@ -134,7 +134,7 @@ async def fast(house: House) -> AsyncIterator[FastHouse]:
         open_world(settings_of(house), time.client) as real,
     ):
         # A breaker counts in our time, in which months pass here in a moment.
-        world = replace(real, lines=Lines(lambda: Line(troubled_after=sys.maxsize)))
+        world = replace(real, lines=Lines(lambda alarm: Line(troubled_after=sys.maxsize, alarm=alarm)))
         # A search attribute that the server does not know would hang the workflow without a word.
         await time.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
