@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from activities.world import World
 from domain.approval import Approval
@@ -45,9 +46,7 @@ async def world_of(house: House) -> AsyncIterator[World]:
         yield world
 
 
-async def place(
-    world: World, tenant: Tenant, life: timedelta, key: str | None = None, digest: str = "d"
-) -> Payment:
+async def place(world: World, tenant: Tenant, life: timedelta, **facts: Any) -> Payment:
     """An order on record that no worker of the house begins."""
     now = datetime.now(UTC)
     async with world.database.tenant(tenant.id) as tx:
@@ -55,14 +54,15 @@ async def place(
         order = PaymentOrder(
             payment_id=new_id("pay", now),
             tenant_id=tenant.id,
-            idempotency_key=key or new_id("key", now),
-            digest=digest,
+            idempotency_key=facts.pop("key", new_id("key", now)),
+            digest=facts.pop("digest", "d"),
             user_id="user-123",
             money=Money(amount_minor=1_990_000, currency="HUF"),
             provider=account.provider,
             sandbox=True,
             created_at=now + AHEAD,
             expires_at=now + life,
+            **facts,
         )
         payment, _ = await payments.place(tx, order, account.id)
         cause = payments.Cause(id="order", type="payment.created", actor="test", at=now)

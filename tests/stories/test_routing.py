@@ -85,16 +85,15 @@ def pointers(problem: Json) -> list[str]:
 
 
 async def test_rules_are_kept_as_they_were_said(shop: Tenant) -> None:
-    said = [
+    said: list[Json] = [
         {"currencies": ["HUF"], "minAmount": 1000, "maxAmount": 500000, "providers": ["forints"]},
         {"currencies": ["HUF", "EUR"], "providers": ["sandbox", "returning"]},
         {"providers": ["sandbox"]},
     ]
     await settle_on(shop, routingRules=said)
     kept = await settle_on(shop, latePayment="accept")
-    assert kept["routingRules"] == [
-        {"currencies": [], "minAmount": None, "maxAmount": None} | rule for rule in said
-    ]
+    unsaid: Json = {"currencies": [], "minAmount": None, "maxAmount": None}
+    assert kept["routingRules"] == [unsaid | rule for rule in said]
     assert (await shop.call("GET", ME)).json()["settings"] == kept
     assert (await settle_on(shop, routingRules=[]))["routingRules"] == []
 
@@ -183,7 +182,8 @@ async def test_a_repeat_meets_its_payment_whatever_was_settled_since(shop: Tenan
 async def test_a_payment_whose_time_was_up_is_no_fault_of_the_account(house: House, tenant: Tenant) -> None:
     body = {"userId": "user-123", "amount": 1990000, "currency": "HUF"}
     async with world_of(house) as world:
-        late = await place(world, tenant, timedelta(0), "key", NewPayment.model_validate(body).digest)
+        digest = NewPayment.model_validate(body).digest
+        late = await place(world, tenant, timedelta(0), key="key", digest=digest)
         await open_checkout(world, late.ref)
     no = refused(await tenant.create("key"), 503, "provider_unavailable")
     assert (no["paymentId"], no["retryable"]) == (late.id, False)
