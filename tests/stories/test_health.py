@@ -21,6 +21,8 @@ from storage.health import HOLDS_FOR
 from tests.house import House, Json, Tenant, eventually, refused, sandbox_keys
 from tests.reliability.operator import cried_out, paysaga
 from tests.stories.tenancy import PROVIDERS
+from tests.stories.test_refunds import becomes as refunded
+from tests.stories.test_refunds import refund
 from tests.world import world_of
 from workflows.health import Witness
 
@@ -79,11 +81,29 @@ async def test_refused_credentials_are_seen_by_everyone_until_others_are_set(
     assert (row["provider"], row["account"], row["state"]) == ("sandbox", account, "refused")
     assert cried_out(house, "provider_refuses_account", account)
     assert calls_to_a_person(house, account) == 1
-    secret, key = sandbox_keys(house, account)
-    sent = {"credentials": {"apiKey": key, "webhookSecret": secret}}
-    await tenant.call("PUT", f"{PROVIDERS}/sandbox", json=sent)
+    await set_anew(tenant)
     # Nothing is known of the new ones, whatever is said of the old.
     assert await standing(tenant) == WELL
+
+
+async def set_anew(tenant: Tenant) -> None:
+    """Somebody sets the account's credentials, if only those that it had."""
+    secret, key = sandbox_keys(tenant.house, await tenant.account())
+    sent = {"credentials": {"apiKey": key, "webhookSecret": secret}}
+    answer = await tenant.call("PUT", f"{PROVIDERS}/sandbox", json=sent)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.slow
+async def test_a_refund_waits_for_credentials_that_are_accepted(house: House, tenant: Tenant) -> None:
+    payment = await tenant.paid()
+    await tenant.fault("refund.create", "before", "status:401")
+    asked = await refund(tenant, payment)
+    await becomes(tenant, "refused")
+    assert (await tenant.call("GET", f"/v1/refunds/{asked['id']}")).json()["status"] == "PENDING"
+    await set_anew(tenant)
+    await refunded(tenant, asked, "SUCCEEDED")
+    assert len((await house.ledger(payment))["refunds"]) == 1
 
 
 def calls_to_a_person(house: House, account: str) -> int:
