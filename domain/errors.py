@@ -210,6 +210,12 @@ class ProviderUnavailable(ProviderError):
     status, code, title, retryable = 503, "provider_unavailable", "The provider is not reachable", True
 
 
+class NeverOpened(ProviderUnavailable):
+    """The payment's time was up before the provider answered. It is over, so repeating its key is in vain."""
+
+    retryable = False
+
+
 class OutcomeUnknown(ProviderError):
     """It may have been applied. Only the same idempotent call or a read-back may follow."""
 

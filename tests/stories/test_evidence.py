@@ -23,7 +23,7 @@ async def test_a_no_says_nothing_of_an_earlier_call_whose_answer_was_lost(
     tenant: Tenant, house: House
 ) -> None:
     await tenant.fault("checkout.create", "after", "reset")
-    await tenant.fault("checkout.find", "before", "status:401")
+    await tenant.fault("checkout.find", "before", "refuse")
     answer = await tenant.create(orderId="order-1", expiresInSeconds=3600)
     assert answer.status_code == 202
     second = await tenant.create(orderId="order-1")
