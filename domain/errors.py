@@ -173,6 +173,12 @@ class ProviderAuthFailed(ProviderRejected):
     title = "The provider does not accept this account's credentials"
 
 
+class ProviderForbidden(ProviderAuthFailed):
+    """Definitely not applied: the credentials are good, and may not do just this. Other calls go on."""
+
+    title = "The provider does not let this account's credentials do this"
+
+
 class ProviderConflict(ProviderRejected):
     """Definitely not applied: the object is in another state. Read it back."""
 

@@ -80,8 +80,6 @@ class Capability(StrEnum):
     SIGNED_WEBHOOKS = auto()
     WEBHOOK_TIMESTAMP = auto()
     """The signature covers the time, so an old event cannot be played again."""
-    RETURN_URL_NEEDED = auto()
-    """The payer must be sent back somewhere: a payment needs a ``successUrl``."""
 
 
 class Checkout(Value):

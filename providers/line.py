@@ -16,6 +16,7 @@ from domain.errors import (
     OutcomeUnknown,
     ProviderAuthFailed,
     ProviderError,
+    ProviderForbidden,
     ProviderRejected,
     ProviderUnavailable,
 )
@@ -36,7 +37,8 @@ FORGOTTEN: Final = {Health.TROUBLED: 60.0, Health.CLOSED: 3600.0, Health.REFUSED
 class Line:
     """Breaker and bulkhead of one account under its credentials. One process's experience.
 
-    ``alarm`` hears, once per episode, that the line has closed, or that the credentials are refused.
+    ``alarm`` hears, once per episode, that the line has closed, or that the credentials are refused; and each
+    time that they lack a right.
     """
 
     def __init__(
@@ -67,6 +69,11 @@ class Line:
         self._in_flight += 1
         try:
             yield
+        except ProviderForbidden:
+            # One right is missing: the account's other calls need not wait for it.
+            self._answered()
+            self._alarm(Health.REFUSED)
+            raise
         except ProviderAuthFailed as refused:
             self._refuse(refused)
             raise

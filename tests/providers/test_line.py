@@ -10,6 +10,7 @@ from domain.errors import (
     OutcomeUnknown,
     ProviderAuthFailed,
     ProviderError,
+    ProviderForbidden,
     ProviderRejected,
     ProviderUnavailable,
 )
@@ -185,6 +186,14 @@ async def test_other_refusals_say_nothing_against_the_credentials(clock: Clock) 
     await call(line, ProviderRejected())
     assert await call(line)
     assert line.condition == WELL
+
+
+async def test_a_right_that_is_missing_stops_no_other_call_and_calls_a_person(clock: Clock) -> None:
+    heard: list[Health] = []
+    line = Line(clock, alarm=heard.append)
+    await call(line, ProviderForbidden())
+    assert await call(line)
+    assert (line.condition, heard) == (WELL, [Health.REFUSED])
 
 
 # --- What it tells --------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from domain.errors import (
     ProviderConflict,
     ProviderDeclined,
     ProviderError,
+    ProviderForbidden,
     ProviderKeyReused,
     ProviderNotFound,
     ProviderRejected,
@@ -175,6 +176,7 @@ async def test_a_company_that_refused_the_credentials_is_followed_by_the_next_un
 NOT_CREATED = (
     ProviderRejected,
     ProviderAuthFailed,
+    ProviderForbidden,
     ProviderDeclined,
     ProviderNotFound,
     ProviderUnsupported,
