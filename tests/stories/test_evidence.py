@@ -61,6 +61,8 @@ async def test_money_in_an_answer_nobody_understands_is_booked_when_its_meaning_
 ) -> None:
     payment = await tenant.open(expiresInSeconds=3600)
     await tenant.fault("webhook.send", "webhook", "lost", reference=payment["id"], count=20)
+    # Nobody asks in between.
+    await tenant.fault("checkout.read", "before", "status:503")
     await tenant.pay(payment)
     # "Expired", it says of a checkout that was paid.
     await tenant.fault("checkout.close", "before", "lost")
