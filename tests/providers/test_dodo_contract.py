@@ -131,7 +131,9 @@ class OfThatTime(httpx.AsyncBaseTransport):
 
     def __init__(self, document: Json, port: int) -> None:
         self._operations = dict(_operations(document))
-        self._inner = httpx.AsyncHTTPTransport()
+        self._inner = httpx.AsyncHTTPTransport(
+            trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+        )
         self._port = port
         self.called: set[str] = set()
         self.taken: set[tuple[str, str]] = set()
