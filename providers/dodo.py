@@ -208,7 +208,7 @@ class Dodo(Provider):
             page_size=PER_PAGE,
         )
         found = await items(call)
-        ours = [each for each in found if not isinstance(each, dict) or not words.none_of_ours(each)]
+        ours = [each for each in found if not words.is_bill(each)]
         return self._page(Subject.PAYMENT, ours, window, now, _after(number, found, PER_PAGE))
 
     async def list_refunds(self, window: Window, cursor: str | None, now: datetime) -> Page:

@@ -147,10 +147,12 @@ def named(thing: Thing, name: str) -> str | None:
     return ours if isinstance(ours, str) and ours else None
 
 
-@_readable
-def none_of_ours(payment: Thing) -> bool:
-    """A bill that Dodo made by itself, of a subscription."""
-    return _subscribed(payment) and named(payment, PAYMENT) is None
+def is_bill(payment: Thing) -> bool:
+    """Whether Dodo charged by itself, for a subscription. What cannot be read is for others to say so."""
+    try:
+        return _subscribed(payment) and named(payment, PAYMENT) is None
+    except (AttributeError, OutcomeUnknown):
+        return False
 
 
 @_readable
@@ -328,7 +330,7 @@ def told(event: Thing, hearing: Hearing) -> Heard | None:
     # What kind of thing it is may be read off the name, where the thing does not say; how it stands never.
     kind = data.get("payload_type") or str(event.get("type")).partition(".")[0].capitalize()
     if kind == "Payment":
-        return None if none_of_ours(data) else payment_said(data, hearing)
+        return None if is_bill(data) else payment_said(data, hearing)
     if kind == "Subscription":
         return subscription_said(data, hearing)
     if kind == "Refund":

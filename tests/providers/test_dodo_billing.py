@@ -1,7 +1,7 @@
 """The Dodo adapter against a scripted Dodo: its books, its customers, charges without them, subscriptions."""
 
 import json
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -24,6 +24,18 @@ async def test_captures_are_listed_page_by_page_without_the_bills_of_subscriptio
     assert company.asked[0].url.params["status"] == "succeeded"
     assert (await adapter(company).list_payments(WINDOW, "1", NOW)).next_cursor is None
     assert company.asked[1].url.params["page_number"] == "1"
+
+
+async def test_what_cannot_be_read_hides_nothing_else_of_a_list() -> None:
+    odd: list[Any] = [
+        None,
+        "pay_1",
+        PAID | {"metadata": "none"},
+        PAID | {"subscription_id": 7, "metadata": 7},
+    ]
+    company = Company({"GET /payments": {"items": [*odd, PAID]}})
+    found = (await adapter(company).list_payments(WINDOW, None, NOW)).items
+    assert [each.said is not None for each in found] == [False, False, False, False, True]
 
 
 async def test_each_listed_refund_is_asked_whose_it_is() -> None:
