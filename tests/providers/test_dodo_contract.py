@@ -81,6 +81,8 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "created_at": MADE.isoformat(),
     "trial_period_days": 14,
     "quantity": 2,
+    "checkout_url": "https://checkout.example/cks_1",
+    "link": "https://portal.example",
 }
 """What prism answers where the document leaves it open."""
 
