@@ -319,13 +319,7 @@ def all_read(page: Page) -> bool:
     return {each.said is not None for each in page.items} == {True}
 
 
-CHARGE: Final = Charge(
-    payment_id=derived_id("pay", MADE, "charge"),
-    money=PRICE,
-    customer="cus_1",
-    method="sub_1",
-    description="Pro",
-)
+CHARGE: Final = Charge(payment_id="pay_" + "0" * 26, money=PRICE, customer="cus_1", method="sub_1")
 TRIAL: Final = SubscriptionOrder(
     subscription_id="sub_ours", customer="cus_1", price="pdt_pro", quantity=2, trial_days=14, expires_at=NOW
 )
