@@ -157,5 +157,6 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
-    for chatty in ("httpx", "httpcore", "uvicorn.access"):
+    # An SDK writes whole requests at DEBUG, payers' addresses among them.
+    for chatty in ("httpx", "httpcore", "uvicorn.access", "dodopayments"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

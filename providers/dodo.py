@@ -101,6 +101,10 @@ class Dodo(Provider):
         """What that is priced in. Orders of other money are refused: Dodo would convert them, for a fee."""
         environment: Literal["test_mode", "live_mode"] = "live_mode"
 
+        @property
+        def play_money(self) -> bool:
+            return self.environment == "test_mode"
+
     _secrets: Secrets
 
     @cached_property
@@ -181,7 +185,7 @@ class Dodo(Provider):
         secrets = [self._secrets.webhook_secret, self._secrets.previous_webhook_secret]
         live = [secret.get_secret_value() for secret in secrets if secret is not None]
         event_id = verify(live, headers, body, now)
-        hearing = Hearing(event_id, now, self._in_test_mode, Channel.WEBHOOK)
+        hearing = Hearing(event_id, now, self._secrets.play_money, Channel.WEBHOOK)
         try:
             said = words.told(json.loads(body), hearing)
         except (ValueError, RecursionError, OutcomeUnknown) as error:
@@ -204,7 +208,7 @@ class Dodo(Provider):
             page_size=PER_PAGE,
         )
         found = await items(call)
-        ours = [each for each in found if not isinstance(each, dict) or not words.none_of_ours(each)]
+        ours = [each for each in found if not words.is_bill(each)]
         return self._page(Subject.PAYMENT, ours, window, now, _after(number, found, PER_PAGE))
 
     async def list_refunds(self, window: Window, cursor: str | None, now: datetime) -> Page:
@@ -326,10 +330,6 @@ class Dodo(Provider):
 
     # ------------------------------------------------------------------------------------------------
 
-    @property
-    def _in_test_mode(self) -> bool:
-        return self._secrets.environment == "test_mode"
-
     def _home(self) -> str:
         return _HOMES[self._secrets.environment]
 
@@ -341,7 +341,7 @@ class Dodo(Provider):
         return _CODES.get(code, usual)(f"dodo answered {status}: {code}")
 
     def _hearing(self, how: str, about: str, now: datetime) -> Hearing:
-        return Hearing(f"{how}:{now.isoformat()}:{about}", now, self._in_test_mode)
+        return Hearing(f"{how}:{now.isoformat()}:{about}", now, self._secrets.play_money)
 
     async def _opened(self, wanted: CheckoutSessionCreateParams) -> Checkout:
         said = await answered(self._api.checkout_sessions.with_raw_response.create(**wanted))

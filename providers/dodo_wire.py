@@ -12,7 +12,7 @@ import httpx
 from dodopayments import APIConnectionError, AsyncDodoPayments
 from pydantic import SecretStr
 
-from domain.errors import OutcomeUnknown, ProviderError, ProviderRejected
+from domain.errors import OutcomeUnknown, ProviderRejected
 from providers.wire import Request, Wire
 
 # A list is looked through so far, and no farther: what is not found then may be there all the same.
@@ -65,9 +65,7 @@ async def answered(call: Call) -> Thing:
     try:
         answer = await call
     except APIConnectionError as wrapped:
-        trouble = wrapped.__cause__
-        if not isinstance(trouble, ProviderError):
-            raise
+        trouble = wrapped.__cause__ or wrapped
     except (ValueError, httpx.InvalidURL):
         # An id that no address can carry, or text that no encoding can; nothing was sent.
         raise ProviderRejected("dodo: this makes no valid request") from None
