@@ -17,6 +17,7 @@ from domain.errors import (
     ProviderConflict,
     ProviderDeclined,
     ProviderError,
+    ProviderForbidden,
     ProviderKeyReused,
     ProviderNotFound,
     ProviderRejected,
@@ -88,7 +89,7 @@ async def test_money_that_stripe_cannot_express_is_refused_before_anything_is_se
     [
         (refused(400, type="invalid_request_error", code="parameter_unknown"), ProviderRejected),
         (refused(401, type="invalid_request_error"), ProviderAuthFailed),
-        (refused(403, type="invalid_request_error"), ProviderAuthFailed),
+        (refused(403, type="invalid_request_error"), ProviderForbidden),
         (refused(404, type="invalid_request_error", code="resource_missing"), ProviderNotFound),
         (refused(429, type="invalid_request_error", code="rate_limit"), ProviderUnavailable),
         (refused(500, type="api_error"), OutcomeUnknown),

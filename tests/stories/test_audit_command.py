@@ -36,7 +36,7 @@ async def tampered(house: House, tenant: Tenant, statement: str) -> AsyncIterato
 
 @pytest.fixture
 async def sealed(tenant: Tenant) -> Json:
-    await tenant.open()
+    await tenant.open(expiresInSeconds=86_400)
     return await settled(tenant)
 
 

@@ -167,7 +167,7 @@ async def test_the_companys_books_and_ours_agree(house: House, shop: Tenant) -> 
     await becomes(shop, await refund(shop, partly, amount=PART), "SUCCEEDED")
     run = await reconciled(shop)
     assert (run["differences"], run["found"]) == ([], {})
-    assert run["compared"].items() >= {"payments": 2, "refunds": 1}.items()
+    assert run["compared"]["payments"] == 2
     for payment in (paid, partly):
         lines = await shop.rows(
             "SELECT sum(amount_minor)::bigint AS sum FROM ledger_entries"
