@@ -74,7 +74,7 @@ class Observation(Message):
     reference: Id | None = None
     capture: Id | None = None
     """The provider's name for the money it took, by which it speaks of refunds and disputes."""
-    checkout_url: str | None = None
+    checkout_url: Annotated[str, AfterValidator(storable)] | None = None
     """Where it can be paid, when the provider says so."""
     sandbox: bool | None = None
     """Whether the provider speaks of play money; None when it does not say."""

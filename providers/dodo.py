@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, cast
 from dodopayments import AsyncDodoPayments
 from dodopayments.types import Currency
 from dodopayments.types.checkout_session_create_params import CheckoutSessionCreateParams
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from domain.dispute import DisputeObservation
@@ -26,6 +26,7 @@ from domain.errors import (
     ProviderError,
     ProviderNotFound,
     ProviderRejected,
+    ProviderUnavailable,
     UnreadableEvent,
 )
 from domain.evidence import Channel, Observation, Word
@@ -45,7 +46,7 @@ from domain.subscription import (
 )
 from providers import base, dodo_wire
 from providers import dodo_words as words
-from providers.base import Capability, Checkout, Heard, Provider, WebhookSecret, evidence
+from providers.base import ApiKey, Capability, Checkout, Heard, Provider, WebhookSecret, evidence, web_page
 from providers.dodo_money import UNITS, counted
 from providers.dodo_search import Search, text
 from providers.dodo_wire import PER_PAGE, answered, every, items
@@ -92,7 +93,7 @@ class Dodo(Provider):
     units = UNITS
 
     class Secrets(base.Secrets, alias_generator=to_camel):
-        api_key: SecretStr = Field(min_length=1)
+        api_key: ApiKey
         webhook_secret: WebhookSecret
         previous_webhook_secret: WebhookSecret | None = None
         product_id: str = Field(min_length=1, max_length=255)
@@ -175,7 +176,7 @@ class Dodo(Provider):
             raise OutcomeUnknown("dodo: the payment does not tell of its refunds")
         for entry in made:
             said = await self._search.whole_refund(entry)
-            if "metadata" not in said:
+            if not isinstance(said, dict) or "metadata" not in said:
                 raise OutcomeUnknown("dodo: a refund does not tell whose it is")
             if words.named(said, words.REFUND) == refund.id:
                 return words.refund_said(said, hearing)
@@ -250,7 +251,11 @@ class Dodo(Provider):
 
     async def portal_url(self, customer: str, return_url: str) -> str:
         calls = self._api.customers.customer_portal.with_raw_response
-        return text(await answered(calls.create(customer, return_url=return_url)), "link")
+        said = await answered(calls.create(customer, return_url=return_url))
+        try:
+            return web_page(said.get("link"))
+        except ValueError as error:
+            raise OutcomeUnknown("dodo: the answer names no page") from error
 
     async def saved_methods(self, customer: str) -> tuple[SavedMethod, ...]:
         found = await items(self._api.customers.with_raw_response.retrieve_payment_methods(customer))
@@ -326,7 +331,10 @@ class Dodo(Provider):
                 on_payment_failure="prevent_change",
             )
         )
-        return await self.read_subscription(reference, now)
+        try:
+            return await self.read_subscription(reference, now)
+        except (ProviderRejected, ProviderUnavailable) as error:
+            raise OutcomeUnknown("dodo took the change, and does not say what became of it") from error
 
     # ------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from domain.reconciliation import Listed, Subject
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
 from domain.subscription import SavedMethod, SubscriptionObservation, SubscriptionWord
-from providers.base import Heard, evidence
+from providers.base import Heard, evidence, unread
 from providers.dodo_money import counted, disputed, money
 from providers.dodo_wire import Thing
 
@@ -346,7 +346,7 @@ def listed(subject: Subject, item: Any, hearing: Hearing) -> Listed:
         said = _SAID[subject](item, hearing._replace(cause=cause))
         return Listed(subject=subject, reference=name, made_at=_made_at(item), said=said)
     except (ValueError, OutcomeUnknown):
-        return Listed(subject=subject, reference=name[:255] if isinstance(name, str) else None)
+        return unread(subject, name)
 
 
 _SAID: Final[Mapping[Subject, Callable[[Thing, Hearing], Said]]] = {

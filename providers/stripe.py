@@ -8,7 +8,6 @@ carries a key of its moment: an old refusal must not stand in for today's answer
 
 from collections.abc import Awaitable, Mapping
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import httpx
@@ -44,7 +43,7 @@ from domain.subscription import (
 from providers import base, stripe_events
 from providers import stripe_requests as requests
 from providers import stripe_words as words
-from providers.base import Capability, Checkout, Heard, Provider
+from providers.base import ApiKey, Capability, Checkout, Heard, Provider, key_of, web_page
 from providers.line import Line
 from providers.stripe_sdk import ask, client, entries, first, refusal
 from providers.stripe_units import UNITS
@@ -76,7 +75,9 @@ _ENDED: Final = frozenset({SubscriptionWord.CANCELED, SubscriptionWord.INCOMPLET
 def _usable(secret: SecretStr) -> SecretStr:
     value = secret.get_secret_value()
     # Halves of surrogate pairs have no bytes, and sign nothing.
-    if not value.strip() or any("\ud800" <= character <= "\udfff" for character in value):
+    if not value.removeprefix("whsec_").strip() or any(
+        "\ud800" <= character <= "\udfff" for character in value
+    ):
         raise ValueError("this secret vouches for nothing")
     return secret
 
@@ -109,7 +110,7 @@ class Stripe(Provider):
     )
 
     class Secrets(base.Secrets, alias_generator=to_camel):
-        api_key: _Secret
+        api_key: ApiKey
         webhook_secret: _Secret
         previous_webhook_secret: _Secret | None = None
 
@@ -170,7 +171,7 @@ class Stripe(Provider):
         return await first(
             lambda cursor: self._list(Subject.PAYMENT, wanted, cursor),
             lambda session: (
-                words.needed(session, "id") if session.get("client_reference_id") == payment_id else None
+                words.needed(session, "id") if session["client_reference_id"] == payment_id else None
             ),
         )
 
@@ -195,7 +196,7 @@ class Stripe(Provider):
         found = await first(
             lambda cursor: self._list(Subject.REFUND, {"payment_intent": capture}, cursor),
             lambda said: (
-                words.refund(said, cause, now) if words.noted(said, words.REFUND) == refund.id else None
+                words.refund(said, cause, now) if said["metadata"].get(words.REFUND) == refund.id else None
             ),
         )
         return found or self._no_refund(refund, now)
@@ -222,10 +223,10 @@ class Stripe(Provider):
     async def answer_dispute(
         self, reference: str, facts: Mapping[str, Any], now: datetime, *, submit: bool
     ) -> DisputeObservation:
-        text = requests.evidence(facts)
-        key = requests.anew(f"answer-{sha256(text.encode()).hexdigest()[:16]}-{submit:d}", reference, now)
+        told = requests.evidence(facts)
+        key = key_of("answer", reference, now.isoformat(), told, str(submit))
         answered = self._api.disputes.update_async(
-            reference, {"evidence": {"uncategorized_text": text}, "submit": submit}, {"idempotency_key": key}
+            reference, {"evidence": {"uncategorized_text": told}, "submit": submit}, {"idempotency_key": key}
         )
         cause = f"answer:{now.isoformat()}:{reference}"
         return await ask(answered, lambda said: words.dispute(said, cause, now))
@@ -245,7 +246,7 @@ class Stripe(Provider):
         self, subject: Subject, window: Window, cursor: str | None, now: datetime, **more: str
     ) -> Page:
         wanted = {"created": requests.made_in(window.since, window.until), **more}
-        return await ask(self._list(subject, wanted, cursor), lambda said: _page(subject, said, now))
+        return await ask(self._list(subject, wanted, cursor), lambda said: _page(subject, said, cursor, now))
 
     def _list(
         self, subject: Subject, wanted: Mapping[str, object], cursor: str | None
@@ -260,7 +261,7 @@ class Stripe(Provider):
     async def ensure_customer(self, customer: Customer) -> str:
         query = f"metadata['{words.CUSTOMER}']:'{customer.id}'"
         known = self._api.customers.search_async({"query": query, "limit": 1})
-        found = await ask(known, lambda said: [words.needed(each, "id") for each in said["data"]])
+        found = await ask(known, lambda said: [words.needed(each, "id") for each in entries(said)[0]])
         if found:
             return found[0]
         # The search lags behind by a minute or so; within that the key finds who was made before.
@@ -277,7 +278,7 @@ class Stripe(Provider):
         opened = self._api.billing_portal.sessions.create_async(
             {"customer": customer, "return_url": return_url}
         )
-        return await ask(opened, lambda said: words.needed(said, "url"))
+        return await ask(opened, lambda said: web_page(said["url"]))
 
     async def saved_methods(self, customer: str) -> tuple[SavedMethod, ...]:
         kept = self._api.customers.payment_methods.list_async(customer, {"limit": 100})
@@ -367,10 +368,12 @@ async def _once(answer: Awaitable[T]) -> T:
         raise OutcomeUnknown(str(error)) from error
 
 
-def _page(subject: Subject, said: Said, now: datetime) -> Page:
-    listed, cursor = entries(said)
+def _page(subject: Subject, said: Said, cursor: str | None, now: datetime) -> Page:
+    listed, after = entries(said)
+    if after is not None and after == cursor:
+        raise ValueError("the list goes round in circles")
     read = (words.listed(subject, entry, now) for entry in listed)
-    return Page(items=tuple(item for item in read if item is not None), next_cursor=cursor)
+    return Page(items=tuple(item for item in read if item is not None), next_cursor=after)
 
 
 def _opened(session: Said) -> Checkout:

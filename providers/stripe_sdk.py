@@ -99,7 +99,7 @@ def entries(said: Said) -> tuple[list[Any], str | None]:
     data, more = said["data"], said["has_more"]
     if not isinstance(data, list) or not isinstance(more, bool):
         raise TypeError("this is no page of a list")
-    return data, data[-1]["id"] if more else None
+    return data, text(data[-1]["id"]) if more else None
 
 
 async def first(
