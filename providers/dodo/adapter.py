@@ -10,11 +10,8 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from dodopayments import AsyncDodoPayments
-from dodopayments.types import Currency
-from dodopayments.types.checkout_session_create_params import CheckoutSessionCreateParams
 from pydantic import Field, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -51,6 +48,11 @@ from providers.dodo.money import UNITS, counted
 from providers.dodo.search import Search, text
 from providers.dodo.wire import PER_PAGE, answered, every, items
 from providers.dodo.words import Hearing
+
+if TYPE_CHECKING:
+    from dodopayments import AsyncDodoPayments
+    from dodopayments.types import Currency
+    from dodopayments.types.checkout_session_create_params import CheckoutSessionCreateParams
 
 _HOMES: Final = {
     "test_mode": "https://test.dodopayments.com",
@@ -109,7 +111,7 @@ class Dodo(Provider):
     _secrets: Secrets
 
     @cached_property
-    def _api(self) -> AsyncDodoPayments:
+    def _api(self) -> "AsyncDodoPayments":
         return wire.client(self._wire, self._base, self._secrets.api_key)
 
     @property
@@ -351,7 +353,7 @@ class Dodo(Provider):
     def _hearing(self, how: str, about: str, now: datetime) -> Hearing:
         return Hearing(f"{how}:{now.isoformat()}:{about}", now, self._secrets.play_money)
 
-    async def _opened(self, wanted: CheckoutSessionCreateParams) -> Checkout:
+    async def _opened(self, wanted: "CheckoutSessionCreateParams") -> Checkout:
         said = await answered(self._api.checkout_sessions.with_raw_response.create(**wanted))
         try:
             return Checkout(reference=said["session_id"], url=said["checkout_url"])

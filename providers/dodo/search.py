@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, cast
-
-from dodopayments import AsyncDodoPayments
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from domain.errors import OutcomeUnknown, ProviderNotFound, ProviderRejected, ProviderUnavailable
 from domain.refund import Refund
@@ -12,6 +10,9 @@ from domain.values import minted_at
 from providers.dodo import words
 from providers.dodo.wire import PER_PAGE, Call, Thing, answered, every
 from providers.dodo.words import Hearing
+
+if TYPE_CHECKING:
+    from dodopayments import AsyncDodoPayments
 
 # An order's payment is begun while its checkout lives, which is a day. Their clock may be behind ours.
 _BEGUN_WITHIN: Final = timedelta(days=3)
@@ -22,7 +23,7 @@ _PAYMENT_NAME: Final = "pay_"
 
 @dataclass(frozen=True)
 class Search:
-    api: AsyncDodoPayments
+    api: "AsyncDodoPayments"
 
     async def behind(self, reference: str) -> tuple[Thing, Thing | None]:
         """A checkout, and its payment if it has one. Raises ``ProviderNotFound`` when there is no such."""

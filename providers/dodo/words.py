@@ -8,10 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import wraps
-from typing import Any, Final, NamedTuple, ParamSpec, TypedDict, TypeVar, cast
-
-from dodopayments.types import Currency
-from dodopayments.types.refund_create_params import Item
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypedDict, TypeVar, cast
 
 from domain.dispute import DisputeObservation, DisputeWord
 from domain.errors import OutcomeUnknown, ProviderDeclined
@@ -23,6 +20,10 @@ from domain.subscription import SavedMethod, SubscriptionObservation, Subscripti
 from providers.base import Heard, evidence, unread
 from providers.dodo.money import counted, disputed, money
 from providers.dodo.wire import Thing
+
+if TYPE_CHECKING:
+    from dodopayments.types import Currency
+    from dodopayments.types.refund_create_params import Item
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -103,8 +104,8 @@ _FOR_GOOD: Final = frozenset(
 class Part(TypedDict, total=False):
     """Of a refund's request: what goes back; empty for all of it."""
 
-    currency: Currency
-    items: list[Item]
+    currency: "Currency"
+    items: list["Item"]
 
 
 class Hearing(NamedTuple):

@@ -113,6 +113,12 @@ class Stripe(Provider):
         webhook_secret: _Secret
         previous_webhook_secret: _Secret | None = None
 
+        @property
+        def play_money(self) -> bool | None:
+            """Stripe's keys say it themselves: ``sk_test_…``, ``rk_live_…``."""
+            mode = self.api_key.get_secret_value().split("_")[1:2]
+            return {"test": True, "live": False}.get("".join(mode))
+
     _secrets: Secrets
 
     def __init__(

@@ -185,3 +185,24 @@ async def test_money_the_company_cannot_take_is_refused_and_the_key_stays_free(s
 async def test_less_than_the_company_takes_is_refused_and_changes_nothing(shop: Tenant) -> None:
     refused(await shop.create("key", amount=174_99), 422, "amount_out_of_range")
     assert (await shop.call("GET", "/v1/payments")).json()["total"] == 0
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+@pytest.mark.parametrize(
+    ("name", "live", "test"),
+    [
+        ("stripe", {"apiKey": "sk_live_1"}, {"apiKey": "rk_test_1"}),
+        ("dodo", {"environment": "live_mode"}, {"environment": "test_mode"}),
+    ],
+)
+async def test_play_money_and_real_money_keep_apart(
+    house: House, name: str, live: Json, test: Json, *, sandbox: bool
+) -> None:
+    tenant = await house.tenant(sandbox=sandbox)
+    usual = CREDENTIALS[name] | {"apiKey": "key", "webhookSecret": f"whsec_{'A' * 32}"}
+    path, wrong, right = f"/v1/tenants/me/providers/{name}", *((live, test) if sandbox else (test, live))
+    refusal = refused(
+        await tenant.call("PUT", path, json={"credentials": usual | wrong}), 422, "validation_failed"
+    )
+    assert refusal["errors"][0]["pointer"] == "/credentials"
+    assert (await tenant.call("PUT", path, json={"credentials": usual | right})).status_code == 200
