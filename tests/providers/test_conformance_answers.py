@@ -24,7 +24,7 @@ from providers.base import Capability
 from providers.sandbox import Sandbox
 from tests.providers.case import NAMES, Case, Place, case_of, paths, rewritten
 from tests.providers.scripted import Company, Json, Script, Spoken
-from tests.providers.verbs import CUSTOMER, VERBS, Verb, has
+from tests.providers.verbs import CUSTOMER, VERBS, Verb, has, is_storable
 
 Said = Observation | RefundObservation | DisputeObservation | SubscriptionObservation
 STRANGE: Final = "never_heard_of"
@@ -110,6 +110,7 @@ NASTY: Final[tuple[Json, ...]] = (
     float("nan"),
     "",
     "1990000",
+    "2026-11-21T12:00:00",
     "\0",
     "\ud800",
     "é" * 10_000,
@@ -137,6 +138,7 @@ def check_sane(case: Case, verb: Verb, place: Place, value: Json, answer: Any) -
     if isinstance(answer, str):
         # A name, or a page: as they gave it, and not what somebody made of nonsense.
         assert answer in {CUSTOMER, value if isinstance(value, str) else CUSTOMER} or is_page(answer), where
+    assert all(is_storable(said) for said in observed(answer)), where
     if place in case.states.get(verb.name, ()):
         assert not any(said.word in GOOD for said in observed(answer)), where
     rule = case.scripts[verb.name][place.rule]
