@@ -1,6 +1,6 @@
 """What we ask of a payment company: the port that every adapter fills.
 
-Subclass ``Provider`` in ``providers/<name>.py``, or in a package of your own that has an entry point in the
+Subclass ``Provider`` in ``providers/``, or in a package of your own that has an entry point in the
 group ``paysaga.providers``, and the provider exists; nothing is registered by hand. An adapter translates and
 nothing more: it keeps no state, touches no database, knows no tenant. It raises the ``ProviderError``s of
 ``domain.errors`` and, from ``read_webhook``, signature refusals; nothing else. What it says are observations:

@@ -13,7 +13,7 @@ MUTANTS = (
         breaks="A company without keys is asked for money a second time, unseen what the first call did.",
         edits=(
             Edit(
-                "providers/dodo.py",
+                "providers/dodo/adapter.py",
                 "payment = await self._search.payment_of(charge.payment_id, hearing)",
                 "payment = None",
             ),
@@ -23,7 +23,7 @@ MUTANTS = (
     Mutant(
         name="absent-on-the-first-page",
         breaks="What is not on the first page of a list counts as not there: it is sent again.",
-        edits=(Edit("providers/dodo_wire.py", "if len(found) < PER_PAGE:", "if found is not None:"),),
+        edits=(Edit("providers/dodo/wire.py", "if len(found) < PER_PAGE:", "if found is not None:"),),
         killers=(f"{DODO}::test_a_payment_is_found_on_any_page_by_our_name_alone",),
     ),
     Mutant(
@@ -31,7 +31,7 @@ MUTANTS = (
         breaks="An SDK's own headers go along, and whatever an environment variable adds to them.",
         edits=(
             Edit(
-                "providers/dodo_wire.py",
+                "providers/dodo/wire.py",
                 "sent = Request(request.method, str(request.url), headers,",
                 "sent = Request(request.method, str(request.url), {**request.headers, **headers},",
             ),
@@ -43,7 +43,7 @@ MUTANTS = (
         breaks="What the merchant is credited passes for what the payer paid.",
         edits=(
             Edit(
-                "providers/dodo_words.py",
+                "providers/dodo/words.py",
                 'captured=money(payment["total_amount"], payment["currency"])',
                 'captured=money(payment["settlement_amount"], payment["settlement_currency"])',
             ),
@@ -55,7 +55,7 @@ MUTANTS = (
         breaks="An event's name decides, though its object has moved on since.",
         edits=(
             Edit(
-                "providers/dodo_words.py",
+                "providers/dodo/words.py",
                 '    data = event["data"]\n',
                 '    data = {**event["data"], "status": str(event.get("type")).partition(".")[2]}\n',
             ),

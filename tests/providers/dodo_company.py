@@ -12,7 +12,7 @@ from domain.payment import PaymentOrder
 from domain.reconciliation import Window
 from domain.refund import Origin, Refund, RefundState
 from domain.values import derived_id
-from providers.dodo import Dodo
+from providers.dodo.adapter import Dodo
 from providers.line import Line
 from tests.providers.dodo_samples import PAYMENT, Json
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import httpx
 
 from providers.line import Line
-from providers.stripe import Stripe
+from providers.stripe.adapter import Stripe
 from tests.providers.stripe_objects import Json
 
 SECRETS = {"apiKey": "sk_test_hush", "webhookSecret": "whsec_new", "previousWebhookSecret": "whsec_old"}

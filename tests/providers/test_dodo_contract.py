@@ -32,7 +32,7 @@ from domain.reconciliation import Page, Window
 from domain.refund import Origin, Refund, RefundState, RefundWord
 from domain.subscription import Charge, Customer, PlanChange, SubscriptionOrder, SubscriptionWord
 from domain.values import derived_id
-from providers.dodo import Dodo
+from providers.dodo.adapter import Dodo
 from providers.line import Line
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

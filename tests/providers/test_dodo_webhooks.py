@@ -21,7 +21,7 @@ from domain.refund import RefundObservation
 from domain.signatures import new_secret
 from domain.subscription import SubscriptionObservation
 from providers.base import Heard
-from providers.dodo import Dodo
+from providers.dodo.adapter import Dodo
 from providers.line import Line
 from tests.providers.dodo_samples import DISPUTE, PAYMENT, REFUND, SUBSCRIPTION, Json
 

@@ -18,9 +18,9 @@ from domain.money import CURRENCIES, Money
 from domain.reconciliation import Subject
 from domain.refund import RefundWord
 from domain.subscription import SubscriptionWord
-from providers import dodo_words as words
-from providers.dodo_money import UNITS
-from providers.dodo_words import Hearing
+from providers.dodo import words
+from providers.dodo.money import UNITS
+from providers.dodo.words import Hearing
 from tests.providers.dodo_samples import DISPUTE, PAYMENT, REFUND, SUBSCRIPTION
 
 NOW: Final = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -30,7 +30,7 @@ from domain.reconciliation import Window
 from domain.refund import RefundWord
 from domain.subscription import Charge, Customer, PlanChange, SubscriptionOrder, SubscriptionWord
 from domain.values import derived_id
-from providers.stripe import Stripe
+from providers.stripe.adapter import Stripe
 from tests.providers.stripe_objects import Json, intent, session, subscription
 from tests.providers.stripe_objects import refund as said_of_refund
 from tests.providers.stripe_orders import HUF, NOW, PAYMENT_ID, order, refund
@@ -348,7 +348,7 @@ _ALONE = """
 import asyncio, httpx, json
 from datetime import UTC, datetime
 from providers.line import Line
-from providers.stripe import Stripe
+from providers.stripe.adapter import Stripe
 answer = {"object": "checkout.session", "id": "cs_1", "mode": "payment", "status": "open"}
 class Body(httpx.AsyncByteStream):
     async def __aiter__(self):

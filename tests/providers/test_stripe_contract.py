@@ -21,9 +21,9 @@ from domain.subscription import (
     SubscriptionWord,
 )
 from domain.values import derived_id
-from providers import stripe_words as words
 from providers.line import Line
-from providers.stripe import Stripe
+from providers.stripe import words
+from providers.stripe.adapter import Stripe
 from tests.providers.stripe_company import Company, Json, samples, unbracketed
 from tests.providers.stripe_orders import HUF, NOW, PAYMENT_ID, order, refund
 

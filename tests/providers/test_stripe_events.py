@@ -17,7 +17,7 @@ from domain.evidence import Channel, Observation, Word
 from domain.refund import RefundObservation
 from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation
 from providers.base import Heard
-from providers.stripe_events import read, verify
+from providers.stripe.events import read, verify
 from tests.providers.stripe_objects import (
     DECLINE,
     Json,

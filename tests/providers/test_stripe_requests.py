@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from providers import stripe_requests as requests
+from providers.stripe import requests
 from tests.providers.stripe_orders import NOW, PAYMENT_ID, order
 
 

@@ -12,7 +12,7 @@ from domain.money import Money
 from domain.reconciliation import Subject
 from domain.refund import RefundWord
 from domain.subscription import InvoiceWord, SubscriptionWord
-from providers import stripe_words as words
+from providers.stripe import words
 from tests.providers.stripe_objects import (
     DECLINE,
     Json,

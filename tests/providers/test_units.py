@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from domain.errors import AmountOutOfRange, CurrencyUnsupported
 from domain.money import CURRENCIES, Money, exponent
 from providers.base import PROVIDERS
-from providers.stripe_units import UNITS as STRIPE
+from providers.stripe.units import UNITS as STRIPE
 from providers.units import ISO, Units
 
 WHOLE_FORINTS = Units(decimals={"HUF": 0})

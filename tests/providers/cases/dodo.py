@@ -6,7 +6,7 @@ from domain.dispute import DisputeObservation, DisputeWord
 from domain.evidence import Observation, Word
 from domain.refund import RefundObservation, RefundWord
 from domain.subscription import SubscriptionObservation, SubscriptionWord
-from providers.dodo import Dodo
+from providers.dodo.adapter import Dodo
 from tests.providers.case import Case, Event, Place, Sent
 from tests.providers.scripted import Asked, Json, Rule, Script
 from tests.providers.signing import new_secret, standard_webhook

@@ -8,7 +8,7 @@ from domain.dispute import DisputeObservation, DisputeWord
 from domain.evidence import Observation, Word
 from domain.refund import RefundObservation, RefundWord
 from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation, SubscriptionWord
-from providers.stripe import Stripe
+from providers.stripe.adapter import Stripe
 from tests.providers.case import Case, Event, Place, Sent
 from tests.providers.scripted import Asked, Json, Rule, Script
 from tests.providers.verbs import (

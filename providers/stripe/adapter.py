@@ -40,14 +40,13 @@ from domain.subscription import (
     SubscriptionOrder,
     SubscriptionWord,
 )
-from providers import base, stripe_events
-from providers import stripe_requests as requests
-from providers import stripe_words as words
+from providers import base
 from providers.base import ApiKey, Capability, Checkout, Heard, Provider, key_of, web_page
 from providers.line import Line
-from providers.stripe_sdk import ask, client, entries, first, refusal
-from providers.stripe_units import UNITS
-from providers.stripe_words import Said
+from providers.stripe import events, requests, words
+from providers.stripe.sdk import ask, client, entries, first, refusal
+from providers.stripe.units import UNITS
+from providers.stripe.words import Said
 
 if TYPE_CHECKING:
     from stripe.params import CustomerCreateParams
@@ -210,8 +209,8 @@ class Stripe(Provider):
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> list[Heard]:
         secrets = [self._secrets.webhook_secret, self._secrets.previous_webhook_secret]
         live = [secret.get_secret_value() for secret in secrets if secret is not None]
-        stripe_events.verify(live, headers, body, now)
-        return stripe_events.read(body, now)
+        events.verify(live, headers, body, now)
+        return events.read(body, now)
 
     # --- Disputes -----------------------------------------------------------------------------------
 

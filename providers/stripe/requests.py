@@ -16,8 +16,8 @@ from domain.refund import Refund
 from domain.subscription import Charge, SubscriptionOrder
 from domain.values import minted_at
 from providers.base import key_of
-from providers.stripe_units import UNITS
-from providers.stripe_words import CHARGE, KIND, PAYMENT, REFUND, SUBSCRIPTION
+from providers.stripe.units import UNITS
+from providers.stripe.words import CHARGE, KIND, PAYMENT, REFUND, SUBSCRIPTION
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentCreateParams, RefundCreateParams

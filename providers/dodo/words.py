@@ -21,8 +21,8 @@ from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
 from domain.subscription import SavedMethod, SubscriptionObservation, SubscriptionWord
 from providers.base import Heard, evidence, unread
-from providers.dodo_money import counted, disputed, money
-from providers.dodo_wire import Thing
+from providers.dodo.money import counted, disputed, money
+from providers.dodo.wire import Thing
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,9 +9,9 @@ from dodopayments import AsyncDodoPayments
 from domain.errors import OutcomeUnknown, ProviderNotFound, ProviderRejected, ProviderUnavailable
 from domain.refund import Refund
 from domain.values import minted_at
-from providers import dodo_words as words
-from providers.dodo_wire import PER_PAGE, Call, Thing, answered, every
-from providers.dodo_words import Hearing
+from providers.dodo import words
+from providers.dodo.wire import PER_PAGE, Call, Thing, answered, every
+from providers.dodo.words import Hearing
 
 # An order's payment is begun while its checkout lives, which is a day. Their clock may be behind ours.
 _BEGUN_WITHIN: Final = timedelta(days=3)

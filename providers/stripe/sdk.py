@@ -16,7 +16,7 @@ from domain.errors import (
     ProviderKeyReused,
     ProviderRejected,
 )
-from providers.stripe_words import Said, text
+from providers.stripe.words import Said, text
 from providers.wire import Request, Wire
 
 T = TypeVar("T")

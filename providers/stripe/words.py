@@ -21,7 +21,7 @@ from domain.subscription import (
     SubscriptionWord,
 )
 from providers.base import evidence
-from providers.stripe_units import UNITS
+from providers.stripe.units import UNITS
 
 Said = Mapping[str, Any]
 

@@ -44,13 +44,13 @@ from domain.subscription import (
     SubscriptionOrder,
     SubscriptionWord,
 )
-from providers import base, dodo_wire
-from providers import dodo_words as words
+from providers import base
 from providers.base import ApiKey, Capability, Checkout, Heard, Provider, WebhookSecret, evidence, web_page
-from providers.dodo_money import UNITS, counted
-from providers.dodo_search import Search, text
-from providers.dodo_wire import PER_PAGE, answered, every, items
-from providers.dodo_words import Hearing
+from providers.dodo import wire, words
+from providers.dodo.money import UNITS, counted
+from providers.dodo.search import Search, text
+from providers.dodo.wire import PER_PAGE, answered, every, items
+from providers.dodo.words import Hearing
 
 _HOMES: Final = {
     "test_mode": "https://test.dodopayments.com",
@@ -110,7 +110,7 @@ class Dodo(Provider):
 
     @cached_property
     def _api(self) -> AsyncDodoPayments:
-        return dodo_wire.client(self._wire, self._base, self._secrets.api_key)
+        return wire.client(self._wire, self._base, self._secrets.api_key)
 
     @property
     def _search(self) -> Search:
