@@ -67,7 +67,7 @@ class Observation(Message):
     word: Word
     raw_state: Annotated[str, Shown(255), AfterValidator(storable)]
     channel: Channel
-    cause_id: Annotated[str, Shown(255)]
+    cause_id: Annotated[str, Shown(255), AfterValidator(storable)]
     """Names this word for ever: the provider's event id, or what was asked and when."""
     payment_id: Id | None = None
     """Our reference, as the provider repeats it."""

@@ -201,7 +201,9 @@ class Stripe(Provider):
         found = await first(
             lambda cursor: self._list(Subject.REFUND, {"payment_intent": capture}, cursor),
             lambda said: (
-                words.refund(said, cause, now) if said["metadata"].get(words.REFUND) == refund.id else None
+                words.refund(said, cause, now)
+                if (said["metadata"] or {}).get(words.REFUND) == refund.id
+                else None
             ),
         )
         return found or self._no_refund(refund, now)

@@ -147,6 +147,8 @@ async def outcome(case: Case, http: httpx.AsyncClient, base: str, verb: Verb) ->
     except ProviderError as error:
         check_discreet(case, told_by(error), "an exception")
         return error
+    except Exception as escaped:
+        raise AssertionError(f"{case.provider.name}.{verb.name} lets {escaped!r:.200} out") from escaped
 
 
 def is_absent(answer: Any) -> bool:

@@ -24,7 +24,7 @@ from domain.subscription import (
     SubscriptionWord,
 )
 from domain.values import derived_id
-from providers.base import Capability, Checkout, Provider
+from providers.base import Capability, Checkout, Heard, Provider
 
 NOW: Final = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MADE: Final = NOW - timedelta(minutes=10)
@@ -280,6 +280,16 @@ VERBS: Final[Mapping[str, Verb]] = {
         ),
     )
 }
+
+
+def is_storable(said: Heard) -> bool:
+    """Whether our books can take it as it is: no text that a column refuses, no time of nowhere."""
+    fields = said.model_dump()
+    times = [value for value in fields.values() if isinstance(value, datetime)]
+    texts = [value for value in fields.values() if isinstance(value, str)]
+    return all(at.tzinfo is not None for at in times) and not any(
+        character == "\0" or "\ud800" <= character <= "\udfff" for text in texts for character in text
+    )
 
 
 def has(provider: type[Provider], verb: Verb) -> bool:
