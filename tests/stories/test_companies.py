@@ -148,7 +148,7 @@ async def test_a_refund_made_in_the_companys_dashboard_is_booked_as_theirs(
     assert found["amountRefunded"] == PART
 
 
-@pytest.mark.parametrize("outcome", ["won", "lost"])
+@pytest.mark.parametrize("outcome", [pytest.param("won", marks=pytest.mark.slow), "lost"])
 async def test_a_dispute_takes_the_right_and_its_end_decides(
     house: House, shop: Tenant, outcome: str
 ) -> None:
@@ -162,6 +162,7 @@ async def test_a_dispute_takes_the_right_and_its_end_decides(
     assert (await shop.get(payment))["disputeStatus"] == outcome.upper()
 
 
+@pytest.mark.slow
 async def test_the_companys_books_and_ours_agree(house: House, shop: Tenant) -> None:
     paid, partly = await asyncio.gather(shop.paid(), shop.paid())
     await becomes(shop, await refund(shop, partly, amount=PART), "SUCCEEDED")
