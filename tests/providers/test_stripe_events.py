@@ -93,20 +93,22 @@ def test_one_flipped_bit_anywhere_is_noticed() -> None:
         None,
         "",
         "v1=" + "0" * 64,
-        f"t={STAMP}",
-        f"t={STAMP},v0=" + "0" * 64,
-        f"t={STAMP},v1=",
-        f"t={STAMP},v1=short",
-        f"t={STAMP},v1=" + "é" * 64,
+        "t=NOW",
+        "t=NOW,v0=" + "0" * 64,
+        "t=NOW,v1=",
+        "t=NOW,v1=short",
+        "t=NOW,v1=" + "é" * 64,
         f"t=,v1={'0' * 64}",
         f"t=soon,v1={'0' * 64}",
-        f"t={STAMP}.0,v1={'0' * 64}",
+        f"t=NOW.0,v1={'0' * 64}",
         f"t={'9' * 400},v1={'0' * 64}",
-        f"t={STAMP},t={STAMP},v1={'0' * 64}",
+        f"t=NOW,t=NOW,v1={'0' * 64}",
         "\0,=,,=",
     ],
 )
 def test_a_header_that_is_missing_or_unreadable_is_told_apart(header: str | None) -> None:
+    # Ids of tests must be the same in every process.
+    header = header and header.replace("NOW", str(STAMP))
     with pytest.raises(SignatureMissing):
         verify([SECRET], {} if header is None else {"Stripe-Signature": header}, BODY, NOW)
 
