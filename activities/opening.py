@@ -52,7 +52,7 @@ async def open_checkout(world: World, ref: PaymentRef) -> Progress:
             return payment.progress
         try:
             _, provider = await world.provider(tx, payment.account_id)
-        except ProviderRejected as unusable:
+        except ProviderError as unusable:
             broken = unusable
         call = await checkouts.calling(tx, payment)
     attempt = _Attempt(payment, call, certain=call.first)

@@ -40,7 +40,8 @@ class Trouble(Message):
 
 def keeps_lists(account: ProviderAccount) -> bool:
     """Whether the account's books can be read at all."""
-    return Capability.LIST_BY_DATE in PROVIDERS[account.provider].capabilities
+    adapter = PROVIDERS.get(account.provider)
+    return adapter is not None and Capability.LIST_BY_DATE in adapter.capabilities
 
 
 def every(world: World) -> timedelta:

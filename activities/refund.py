@@ -61,7 +61,7 @@ class _Attempt:
     refund: Refund
     call: Call | None = None
     provider: Provider | None = None
-    broken: ProviderRejected = field(default_factory=ProviderRejected)
+    broken: ProviderError = field(default_factory=ProviderRejected)
     disputed: bool = False
 
 
@@ -152,14 +152,14 @@ class RefundActivities:
 
     async def _begin(self, ref: RefundRef) -> _Attempt:
         world, provider = self._world, None
-        broken = ProviderRejected()
+        broken: ProviderError = ProviderRejected()
         async with world.database.tenant(ref.tenant_id) as tx:
             refund = await refunds.get(tx, ref.refund_id)
             if refund.state not in UNSETTLED:
                 return _Attempt(refund)
             try:
                 _, provider = await world.provider(tx, refund.account_id)
-            except ProviderRejected as unusable:
+            except ProviderError as unusable:
                 broken = unusable
             payment = await payments.get(tx, refund.payment_id)
             call = await refunds.calling(tx, refund.id)

@@ -9,7 +9,7 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.errors import ProviderRejected
+from domain.errors import ProviderRejected, ProviderUnavailable
 from domain.health import Health
 from domain.refund import RefundRef
 from domain.tenant import ProviderAccount
@@ -57,10 +57,13 @@ class World:
         """An account and an adapter holding its secrets, for use here and now.
 
         Raises ``NotFound`` for an unknown account, or one of another provider than ``name``, and
-        ``ProviderRejected`` when its settings cannot be used.
+        ``ProviderRejected`` when its settings cannot be used. Without its adapter, which may have been part
+        of a package, it is ``ProviderUnavailable``: what was begun waits.
         """
         account, secrets, credentials = await accounts.unlock(tx, self.vault, account_id, name)
-        adapter = PROVIDERS[account.provider]
+        adapter = PROVIDERS.get(account.provider)
+        if adapter is None:
+            raise ProviderUnavailable(f"{account.provider} has no adapter in this installation")
         base = account.api_base or self.api_bases.get(account.provider)
         http = self.http if account.api_base is None else self.guarded_http
         try:

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from activities.opening import open_checkout
+from activities.reconciliation import keeps_lists
 from activities.world import World
 from domain.errors import (
     NeverOpened,
@@ -60,7 +61,7 @@ class Shop:
         async with self.world.database.tenant(self.tenant.id) as tx:
             await accounts.put(tx, self.world.vault, account, ready_made(platform_key, account.id))
 
-    async def order(self, provider: str = "sandbox") -> Payment:
+    async def order(self, provider: str = "sandbox", alternatives: tuple[str, ...] = ("mirror",)) -> Payment:
         """A payment for this company, or else the second; no worker of the house begins it."""
         now = datetime.now(UTC)
         async with self.world.database.tenant(self.tenant.id) as tx:
@@ -73,7 +74,7 @@ class Shop:
                 user_id="user-123",
                 money=Money(amount_minor=1_990_000, currency="HUF"),
                 provider=provider,
-                alternatives=("mirror",),
+                alternatives=alternatives,
                 sandbox=True,
                 created_at=now + AHEAD,
                 expires_at=now + timedelta(hours=1),
@@ -247,6 +248,20 @@ async def test_a_company_that_may_have_made_one_and_is_away_now_keeps_its_turn(s
         await open_checkout(shop.world, payment.ref)
     assert (await shop.tenant.get(payment.id))["provider"] == "sandbox"
     assert await shop.payable(payment) == 1
+
+
+async def test_without_its_adapter_a_payment_turns_to_the_next_or_waits(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = await shop.order("sandbox"), await shop.order("mirror", alternatives=())
+    monkeypatch.delitem(PROVIDERS, "sandbox")
+    assert (await open_checkout(shop.world, one.ref)).provider == "mirror"
+    monkeypatch.delitem(PROVIDERS, "mirror")
+    with pytest.raises(ProviderUnavailable):
+        await open_checkout(shop.world, other.ref)
+    assert (await shop.tenant.get(other.id))["status"] == "CREATED"
+    async with shop.world.database.tenant(shop.tenant.id) as tx:
+        assert not any(keeps_lists(account) for account in await accounts.live(tx))
 
 
 async def test_the_database_holds_one_payable_checkout_of_a_payment(tenant: Tenant, house: House) -> None:
