@@ -353,8 +353,17 @@ def key_of(verb: str, *about: str) -> str:
     return f"{verb}-{sha256(chr(31).join(about).encode()).hexdigest()[:40]}"
 
 
-ILLEGIBLE: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-"""What a translation runs into when an answer is not what it should be: pydantic's errors among them."""
+ILLEGIBLE: Final = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    OSError,
+    RecursionError,
+)
+"""What a translation runs into when an answer is not what it should be: pydantic's errors among them, and
+those of an instant that no clock shows."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -7,8 +7,7 @@ What cannot be read raises ``OutcomeUnknown``; a word nobody knows is UNCLEAR.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict, cast
 
 from domain.dispute import DisputeObservation, DisputeWord
 from domain.errors import OutcomeUnknown, ProviderDeclined
@@ -17,16 +16,13 @@ from domain.reconciliation import Listed, Subject
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
 from domain.subscription import SavedMethod, SubscriptionObservation, SubscriptionWord
-from providers.base import Heard, evidence, unread
+from providers.base import Heard, evidence, legible, unread
 from providers.dodo.money import counted, disputed, money
 from providers.dodo.wire import Thing
 
 if TYPE_CHECKING:
     from dodopayments.types import Currency
     from dodopayments.types.refund_create_params import Item
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 # Our names over there. Dodo copies a checkout's metadata to its payment, or to its subscription.
 PAYMENT: Final = "paysaga_payment"
@@ -117,20 +113,6 @@ class Hearing(NamedTuple):
     channel: Channel = Channel.READ
 
 
-_UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-
-
-def _readable(read: Callable[P, T]) -> Callable[P, T]:
-    @wraps(read)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return read(*args, **kwargs)
-        except _UNREADABLE as unreadable:
-            raise OutcomeUnknown("dodo: the answer cannot be read") from unreadable
-
-    return guarded
-
-
 def metadata(own: Mapping[str, str], **ours: str) -> dict[str, str | float | bool]:
     """Our names, and of the tenant's as many as Dodo takes."""
     fitting = {
@@ -141,7 +123,7 @@ def metadata(own: Mapping[str, str], **ours: str) -> dict[str, str | float | boo
     return {**dict(list(fitting.items())[: _PAIRS - len(ours)]), **ours}
 
 
-@_readable
+@legible
 def named(thing: Thing, name: str) -> str | None:
     """What we called it, under one of our names."""
     ours = (thing.get("metadata") or {}).get(name)
@@ -156,7 +138,7 @@ def is_bill(payment: Thing) -> bool:
         return False
 
 
-@_readable
+@legible
 def unpaid(session: Thing, reference: str, hearing: Hearing) -> Observation:
     """A checkout that has no payment yet."""
     status = session.get("payment_status")
@@ -173,7 +155,7 @@ def unpaid(session: Thing, reference: str, hearing: Hearing) -> Observation:
     )
 
 
-@_readable
+@legible
 def payment_said(payment: Thing, hearing: Hearing, reference: str | None = None) -> Observation:
     """A payment, told as the checkout that brought it: ``reference``, if it was asked for by that."""
     name, status, error = payment["payment_id"], payment.get("status"), payment.get("error_code")
@@ -217,7 +199,7 @@ def most_telling(payments: Sequence[Thing], hearing: Hearing) -> Thing:
     return payments[0]
 
 
-@_readable
+@legible
 def partly(refund: Refund, payment: Thing, product: str) -> Part:
     """What of this payment goes back: nothing is named when all of it does.
 
@@ -235,7 +217,7 @@ def reason(refund: Refund) -> str | None:
     return None if refund.reason is None else refund.reason[:_LONGEST_REASON]
 
 
-@_readable
+@legible
 def refund_said(refund: Thing, hearing: Hearing) -> RefundObservation:
     status, amount, currency = str(refund.get("status")), refund.get("amount"), refund.get("currency")
     return RefundObservation(
@@ -253,7 +235,7 @@ def refund_said(refund: Thing, hearing: Hearing) -> RefundObservation:
     )
 
 
-@_readable
+@legible
 def dispute_said(dispute: Thing, hearing: Hearing) -> DisputeObservation:
     """Its fee Dodo does not name, nor until when it must be answered; its pages give different times."""
     stage, status = str(dispute.get("dispute_stage")), str(dispute.get("dispute_status"))
@@ -272,7 +254,7 @@ def dispute_said(dispute: Thing, hearing: Hearing) -> DisputeObservation:
     )
 
 
-@_readable
+@legible
 def saved_method(method: Thing) -> SavedMethod:
     card = method.get("card") or {}
     return SavedMethod(
@@ -294,7 +276,7 @@ def charged(payment: Thing, hearing: Hearing) -> Observation:
     return said
 
 
-@_readable
+@legible
 def subscription_said(subscription: Thing, hearing: Hearing) -> SubscriptionObservation:
     status, trial = str(subscription.get("status")), subscription.get("trial_period_days") or 0
     word = _SUBSCRIPTION_WORDS.get(status, SubscriptionWord.UNCLEAR)
@@ -324,7 +306,7 @@ def subscription_said(subscription: Thing, hearing: Hearing) -> SubscriptionObse
     )
 
 
-@_readable
+@legible
 def told(event: Thing, hearing: Hearing) -> Heard | None:
     """What an event says; None for what is none of ours."""
     data = event["data"]
@@ -357,7 +339,7 @@ _SAID: Final[Mapping[Subject, Callable[[Thing, Hearing], Said]]] = {
 }
 
 
-@_readable
+@legible
 def _made_at(thing: Thing) -> datetime:
     return _instant(thing["created_at"])
 

@@ -16,7 +16,7 @@ from domain.errors import SignatureInvalid, SignatureMissing, UnreadableEvent
 from domain.evidence import Channel, Observation, Word
 from domain.signatures import TOLERANCE
 from domain.subscription import InvoiceWord
-from providers.base import Heard, evidence
+from providers.base import ILLEGIBLE, Heard, evidence
 from providers.stripe import words
 from providers.stripe.words import Said
 
@@ -57,7 +57,7 @@ def read(body: bytes, now: datetime) -> list[Heard]:
         subject = {"livemode": event.get("livemode"), **event["data"]["object"]}
         reader = _READERS.get(str(subject.get("object")))
         heard = None if reader is None else reader(subject, str(event["type"]), event["id"], now)
-    except words.UNREADABLE as error:
+    except ILLEGIBLE as error:
         raise UnreadableEvent("stripe: an authentic event cannot be read") from error
     return [] if heard is None else [heard.model_copy(update={"evidence_sha256": evidence(body)})]
 

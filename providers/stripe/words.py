@@ -1,7 +1,7 @@
 """What Stripe's objects say, in our words. Pure.
 
 Objects come in the shapes of many API versions: a webhook's follows its endpoint, an answer's follows our
-request. What cannot be read raises one of ``UNREADABLE``; money that cannot be read is never guessed at.
+request. What cannot be read raises one of ``ILLEGIBLE``; money that cannot be read is never guessed at.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,21 +20,10 @@ from domain.subscription import (
     SubscriptionObservation,
     SubscriptionWord,
 )
-from providers.base import evidence
+from providers.base import ILLEGIBLE, evidence
 from providers.stripe.units import UNITS
 
 Said = Mapping[str, Any]
-
-UNREADABLE: Final = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    OSError,
-    RecursionError,
-)
-"""What reading words that nobody expected may come to; pydantic's ``ValidationError`` is a ``ValueError``."""
 
 # Our names over there, in their metadata.
 PAYMENT: Final = "paysaga_payment"
@@ -117,7 +106,7 @@ def checkout(session: Said, channel: Channel, cause: str, now: datetime) -> Obse
     if word is Word.PAID:
         try:
             captured = _money(session, "amount_total")
-        except UNREADABLE:
+        except ILLEGIBLE:
             word = Word.UNCLEAR
     code, message = _failure(intent) if word is not Word.PAID else (None, None)
     return Observation(
@@ -145,7 +134,7 @@ def charge(intent: Said, channel: Channel, cause: str, now: datetime) -> Observa
     if word is Word.PAID:
         try:
             captured = _money(intent, "amount_received")
-        except UNREADABLE:
+        except ILLEGIBLE:
             word = Word.UNCLEAR
     code, message = _failure(intent) if word is not Word.PAID else (None, None)
     return Observation(
@@ -315,7 +304,7 @@ def listed(subject: Subject, item: Any, now: datetime) -> Listed | None:
             said = refund(item, cause, now) if subject is Subject.REFUND else dispute(item, cause, now)
             reference = said.reference
         return Listed(subject=subject, reference=reference, made_at=_moment(item["created"]), said=said)
-    except UNREADABLE:
+    except ILLEGIBLE:
         name = item.get("id") if isinstance(item, Mapping) else None
         return Listed(subject=subject, reference=_printable(name))
 
@@ -333,7 +322,7 @@ def named(thing: object) -> str | None:
 
 
 def needed(said: Said, name: str) -> str:
-    """Text that must be there. Raises one of ``UNREADABLE`` where it is not."""
+    """Text that must be there. Raises one of ``ILLEGIBLE`` where it is not."""
     found = text(said[name])
     if found is None:
         raise TypeError(f"there is no {name}")

@@ -13,10 +13,14 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
+from domain.dispute import DisputeObservation, DisputeWord
+from domain.evidence import Observation, Word
+from domain.refund import RefundObservation, RefundWord
+from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation, SubscriptionWord
 from providers.base import PROVIDERS, Heard, Provider
 from providers.line import Line
 from tests.providers.scripted import Asked, Json, Script, nobody
-from tests.providers.verbs import VERBS, Verb, has
+from tests.providers.verbs import PRICE, VERBS, Verb, has
 
 
 class Place(NamedTuple):
@@ -148,3 +152,28 @@ def paths(said: Json, so_far: str = "") -> list[str]:
     for key, value in inner:
         found += paths(value, f"{so_far}.{key}" if so_far else str(key))
     return found
+
+
+def heard_paid(heard: Sequence[object]) -> bool:
+    (said,) = heard
+    return isinstance(said, Observation) and said.word is Word.PAID and said.captured == PRICE
+
+
+def heard_refund(heard: Sequence[object]) -> bool:
+    (said,) = heard
+    return isinstance(said, RefundObservation) and said.word is RefundWord.SUCCEEDED
+
+
+def heard_dispute(heard: Sequence[object]) -> bool:
+    (said,) = heard
+    return isinstance(said, DisputeObservation) and said.word is DisputeWord.OPENED
+
+
+def heard_subscription(heard: Sequence[object]) -> bool:
+    (said,) = heard
+    return isinstance(said, SubscriptionObservation) and said.word is SubscriptionWord.ACTIVE
+
+
+def heard_invoice(heard: Sequence[object]) -> bool:
+    (said,) = heard
+    return isinstance(said, InvoiceObservation) and said.word is InvoiceWord.PAID

@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 
-from domain.dispute import DisputeObservation, DisputeWord
-from domain.evidence import Observation, Word
-from domain.refund import RefundObservation, RefundWord
-from domain.subscription import SubscriptionObservation, SubscriptionWord
 from providers.dodo.adapter import Dodo
-from tests.providers.case import Case, Event, Place, Sent
+from tests.providers.case import (
+    Case,
+    Event,
+    Place,
+    Sent,
+    heard_dispute,
+    heard_paid,
+    heard_refund,
+    heard_subscription,
+)
 from tests.providers.scripted import Asked, Json, Rule, Script
 from tests.providers.signing import new_secret, standard_webhook
 from tests.providers.verbs import (
@@ -141,26 +146,6 @@ def _event(kind: str, thing: Json) -> Json:
     }
 
 
-def _heard_paid(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, Observation) and said.word is Word.PAID and said.captured == PRICE
-
-
-def _heard_refund(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, RefundObservation) and said.word is RefundWord.SUCCEEDED
-
-
-def _heard_dispute(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, DisputeObservation) and said.word is DisputeWord.OPENED
-
-
-def _heard_subscription(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, SubscriptionObservation) and said.word is SubscriptionWord.ACTIVE
-
-
 _BY_STATUS = (Place(0, "status"),)
 
 CASE = Case(
@@ -268,13 +253,13 @@ CASE = Case(
         "ensure_customer": [Rule("GET", "/customers", {"items": [{"customer_id": "cus_other"}] * 100})],
     },
     events={
-        "paid": Event(_event("payment.succeeded", payment()), _heard_paid, ("data.status",)),
-        "refund": Event(_event("refund.succeeded", refund()), _heard_refund, ("data.status",)),
+        "paid": Event(_event("payment.succeeded", payment()), heard_paid, ("data.status",)),
+        "refund": Event(_event("refund.succeeded", refund()), heard_refund, ("data.status",)),
         "dispute": Event(
-            _event("dispute.opened", dispute()), _heard_dispute, ("data.dispute_status", "data.dispute_stage")
+            _event("dispute.opened", dispute()), heard_dispute, ("data.dispute_status", "data.dispute_stage")
         ),
         "subscription": Event(
-            _event("subscription.active", subscription()), _heard_subscription, ("data.status",)
+            _event("subscription.active", subscription()), heard_subscription, ("data.status",)
         ),
         "none of ours": Event(
             _event("license_key.created", {"payload_type": "LicenseKey", "id": "lic_1"}),

@@ -2,11 +2,8 @@
 
 from collections.abc import Sequence
 
-from domain.dispute import DisputeObservation, DisputeWord
-from domain.evidence import Observation, Word
-from domain.refund import RefundObservation, RefundWord
 from providers.sandbox import Sandbox
-from tests.providers.case import Case, Event, Place, Sent
+from tests.providers.case import Case, Event, Place, Sent, heard_dispute, heard_paid, heard_refund
 from tests.providers.scripted import Asked, Json, Rule, Script
 from tests.providers.signing import new_secret, standard_webhook
 from tests.providers.verbs import CAPTURE, CHECKOUT, DISPUTE, MADE, ORDER, PRICE, REFUND, REFUNDED
@@ -100,21 +97,6 @@ def _sent(asked: Asked) -> Sent:
     return Sent(asked.json["amount"], asked.json.get("currency", "HUF"))
 
 
-def _heard_paid(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, Observation) and said.word is Word.PAID and said.captured == PRICE
-
-
-def _heard_refund(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, RefundObservation) and said.word is RefundWord.SUCCEEDED
-
-
-def _heard_dispute(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, DisputeObservation) and said.word is DisputeWord.OPENED
-
-
 _BY_STATUS, _IN_LIST = (Place(0, "status"),), (Place(0, "data.0.status"),)
 _SESSION = (Place(0, "status"), Place(0, "payment_status"))
 
@@ -170,9 +152,9 @@ CASE = Case(
     entries="data",
     full_page={"list_payments": 2, "list_refunds": 2, "list_disputes": 2},
     events={
-        "paid": Event({"type": "checkout.completed", "data": paid()}, _heard_paid, ("data.status",)),
-        "refund": Event({"type": "refund.succeeded", "data": refund()}, _heard_refund, ("data.status",)),
-        "dispute": Event({"type": "dispute.opened", "data": dispute()}, _heard_dispute, ("data.status",)),
+        "paid": Event({"type": "checkout.completed", "data": paid()}, heard_paid, ("data.status",)),
+        "refund": Event({"type": "refund.succeeded", "data": refund()}, heard_refund, ("data.status",)),
+        "dispute": Event({"type": "dispute.opened", "data": dispute()}, heard_dispute, ("data.status",)),
         "none of ours": Event({"type": "payout.paid", "data": {"object": "payout"}}, lambda heard: not heard),
     },
     sign=standard_webhook,

@@ -4,12 +4,18 @@ import hmac
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain.dispute import DisputeObservation, DisputeWord
-from domain.evidence import Observation, Word
-from domain.refund import RefundObservation, RefundWord
-from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation, SubscriptionWord
 from providers.stripe.adapter import Stripe
-from tests.providers.case import Case, Event, Place, Sent
+from tests.providers.case import (
+    Case,
+    Event,
+    Place,
+    Sent,
+    heard_dispute,
+    heard_invoice,
+    heard_paid,
+    heard_refund,
+    heard_subscription,
+)
 from tests.providers.scripted import Asked, Json, Rule, Script
 from tests.providers.verbs import (
     CAPTURE,
@@ -195,31 +201,6 @@ def _event(kind: str, thing: Json) -> Json:
     }
 
 
-def _heard_paid(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, Observation) and said.word is Word.PAID and said.captured == PRICE
-
-
-def _heard_refund(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, RefundObservation) and said.word is RefundWord.SUCCEEDED
-
-
-def _heard_dispute(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, DisputeObservation) and said.word is DisputeWord.OPENED
-
-
-def _heard_subscription(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, SubscriptionObservation) and said.word is SubscriptionWord.ACTIVE
-
-
-def _heard_invoice(heard: Sequence[object]) -> bool:
-    (said,) = heard
-    return isinstance(said, InvoiceObservation) and said.word is InvoiceWord.PAID
-
-
 _BY_STATUS, _IN_LIST = (Place(0, "status"),), (Place(0, "data.0.status"),)
 _STATUS = ("data.object.status",)
 _SESSION = (Place(0, "status"), Place(0, "payment_status"))
@@ -311,15 +292,15 @@ CASE = Case(
     events={
         "paid": Event(
             _event("checkout.session.completed", paid()),
-            _heard_paid,
+            heard_paid,
             ("data.object.status", "data.object.payment_status"),
         ),
-        "refund": Event(_event("refund.updated", refund()), _heard_refund, _STATUS),
-        "dispute": Event(_event("charge.dispute.created", dispute()), _heard_dispute, _STATUS),
+        "refund": Event(_event("refund.updated", refund()), heard_refund, _STATUS),
+        "dispute": Event(_event("charge.dispute.created", dispute()), heard_dispute, _STATUS),
         "subscription": Event(
-            _event("customer.subscription.updated", subscription()), _heard_subscription, _STATUS
+            _event("customer.subscription.updated", subscription()), heard_subscription, _STATUS
         ),
-        "invoice": Event(_event("invoice.paid", invoice()), _heard_invoice, _STATUS),
+        "invoice": Event(_event("invoice.paid", invoice()), heard_invoice, _STATUS),
         "none of ours": Event(
             _event("payout.paid", {"object": "payout", "id": "po_1"}), lambda heard: not heard
         ),
