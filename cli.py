@@ -124,6 +124,31 @@ def attention(*, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def providers(*, as_json: AsJson = False) -> None:
+    """All tenants' accounts at payment companies, and how well each can be used."""
+    import inspection
+
+    rows = [
+        {
+            "tenant": each.account.tenant_id,
+            "provider": each.account.provider,
+            "account": each.account.id,
+            "state": each.state.value,
+            "since": each.since,
+            "last_failure": each.last_failure,
+        }
+        for each in _ask(inspection.providers)
+    ]
+    if as_json:
+        _print_json(rows)
+    elif rows:
+        _show_table("", rows)
+    else:
+        console.print("Nobody has an account anywhere.")
+    _leave(0)
+
+
+@app.command()
 def rebuild() -> None:
     """Start the workflow of every open row; for a Temporal that has lost its store. Safe to repeat."""
     import operation

@@ -18,7 +18,7 @@ from domain.errors import NotFound
 from domain.money import Money
 from domain.values import Value
 from local.running import find
-from storage import custody, invariants, reports
+from storage import custody, health, invariants, reports
 from storage.database import Database
 from storage.invariants import Finding
 from storage.notary import Keyring, Notary, read_keys
@@ -264,6 +264,12 @@ def _disagreement(payment: invariants.Witnessed, captured: list[Money], payable:
     if unpaid and captured and payment.returned != captured[0].amount_minor and not payment.quarantined:
         return f"{payment.status}, but {captured[0]} was captured and does not go back"
     return None
+
+
+async def providers(here: Platform) -> list[health.Standing]:
+    """How every tenant's provider accounts stand now."""
+    async with here.database.system() as tx:
+        return await health.standings(tx, datetime.now(UTC))
 
 
 async def dossier(here: Platform, payment_id: str) -> dict[str, Any] | None:

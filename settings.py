@@ -113,7 +113,7 @@ def key_bytes(keys: tuple[SecretStr, ...]) -> list[bytes]:
 # --- Logging --------------------------------------------------------------------------------------
 
 _SECRET_SHAPED = re.compile(
-    r"whsec_[\w+/=-]+|pss_[\w-]+|sk_\w+|adm_[\w-]+|eyJ[\w-]+\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]+:[^@\s]+(?=@)"
+    r"whsec_[\w+/=-]+|pss_[\w-]+|[rs]k_\w+|adm_[\w-]+|eyJ[\w-]+\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]+:[^@\s]+(?=@)"
 )
 _CARD_SHAPED = re.compile(r"(?<![\w.:-])\d(?:[ -]?\d){12,18}(?![\w.:-])")
 
@@ -157,5 +157,6 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
-    for chatty in ("httpx", "httpcore", "uvicorn.access"):
+    # An SDK writes whole requests at DEBUG, payers' addresses among them.
+    for chatty in ("httpx", "httpcore", "uvicorn.access", "dodopayments"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

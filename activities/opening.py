@@ -11,11 +11,12 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.settling import not_opened
-from activities.world import World, alert
+from activities.world import World
 from domain.errors import (
     OutcomeUnknown,
-    ProviderAuthFailed,
+    ProviderConflict,
     ProviderError,
+    ProviderKeyReused,
     ProviderRejected,
     ProviderUnavailable,
 )
@@ -78,7 +79,11 @@ async def _checkout(world: World, provider: Provider, attempt: _Attempt) -> Chec
         attempt.call.key_lives and Capability.IDEMPOTENT_WRITES in provider.capabilities
     ):
         raise OutcomeUnknown("A second request could make a second checkout, and nobody can be asked.")
-    return await provider.open_checkout(order)
+    try:
+        return await provider.open_checkout(order)
+    except (ProviderConflict, ProviderKeyReused) as met:
+        # Not this request, but an earlier one of ours may have made a checkout.
+        raise OutcomeUnknown(met.detail) from met
 
 
 def _named(reference: str | None, url: str | None) -> Checkout:
@@ -90,8 +95,6 @@ def _named(reference: str | None, url: str | None) -> Checkout:
 async def _without(world: World, ref: PaymentRef, attempt: _Attempt, trouble: ProviderError) -> Progress:
     """No checkout came of this call. Whether that is for sure decides what may follow."""
     payment, call = attempt.payment, attempt.call
-    if isinstance(trouble, ProviderAuthFailed):
-        alert("provider_refuses_account", provider=payment.order.provider, account_id=payment.account_id)
     certain = attempt.certain and not isinstance(trouble, OutcomeUnknown)
     over = trouble is _TOO_LATE or isinstance(trouble, ProviderRejected)
     async with world.database.tenant(ref.tenant_id) as tx:

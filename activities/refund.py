@@ -180,7 +180,7 @@ class RefundActivities:
         try:
             return await provider.refund(refund, now)
         except ProviderAuthFailed as refused:
-            alert("provider_refuses_account", provider=refund.provider, account_id=refund.account_id)
+            # Somebody sets others; until then it waits.
             raise ProviderUnavailable(refused.detail) from refused
         except ProviderRejected as refused:
             # "Refunded already" is good news if it was us.

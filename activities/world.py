@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import ProviderRejected
+from domain.health import Health
 from domain.refund import RefundRef
 from domain.tenant import ProviderAccount
 from providers.base import PROVIDERS, Provider
@@ -44,7 +45,7 @@ class World:
     """Tell the couriers of these endpoints of this tenant that there is something to carry."""
     start_refund: Callable[[RefundRef], Awaitable[None]]
     """Have a refund that is on record carried out. What does not get through, the sweep finds."""
-    lines: Lines = field(default_factory=Lines)
+    lines: Lines = field(default_factory=lambda: Lines(alarm=_out_of_order))
 
     def scaled(self, delay: timedelta) -> timedelta:
         """A business delay as this installation counts it."""
@@ -58,15 +59,20 @@ class World:
         Raises ``NotFound`` for an unknown account, or one of another provider than ``name``, and
         ``ProviderRejected`` when its settings cannot be used.
         """
-        account, secrets = await accounts.unlock(tx, self.vault, account_id, name)
+        account, secrets, credentials = await accounts.unlock(tx, self.vault, account_id, name)
         adapter = PROVIDERS[account.provider]
         base = account.api_base or self.api_bases.get(account.provider)
         http = self.http if account.api_base is None else self.guarded_http
         try:
-            return account, adapter(http, base, secrets, self.lines.to(account.id))
+            return account, adapter(http, base, secrets, self.lines.to(account, credentials))
         except ValidationError:
             # Its text, and its cause's, would show the secrets.
             raise ProviderRejected("The account's credentials cannot be used.") from None
+
+
+def _out_of_order(account: ProviderAccount, state: Health) -> None:
+    what = "provider_refuses_account" if state is Health.REFUSED else "provider_line_closed"
+    alert(what, tenant_id=account.tenant_id, provider=account.provider, account_id=account.id)
 
 
 def alert(what: str, **ids: object) -> None:

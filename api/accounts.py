@@ -1,6 +1,6 @@
 """A tenant's accounts at payment providers: credentials go in, and never come out again."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, BackgroundTasks
@@ -11,11 +11,12 @@ from activities.reconciliation import Books
 from api.deps import About, AnyCaller, House, Owner, TheHouse, actor
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.errors import Forbidden, NotFound, ValidationFailed
+from domain.health import Health
 from domain.tenant import ProviderAccount
 from domain.text import Url
 from domain.values import new_id
 from providers.base import PROVIDERS, Secrets
-from storage import accounts, audit, tenants
+from storage import accounts, audit, health, tenants
 from workflows import schedules
 
 router = APIRouter(prefix="/v1/tenants/me/providers", tags=["providers"], route_class=StrictRoute)
@@ -38,8 +39,20 @@ class AccountAnswer(Answer):
     created_at: Instant
 
 
+class HealthAnswer(Answer):
+    """The worst that any of our processes has met with lately, under the account's present credentials."""
+
+    state: Health
+    since: Instant | None
+    last_failure: str | None
+
+
+class AccountWithHealth(AccountAnswer):
+    health: HealthAnswer
+
+
 class AccountList(Answer):
-    data: list[AccountAnswer]
+    data: list[AccountWithHealth]
 
 
 @router.put("/{provider}")
@@ -69,7 +82,7 @@ async def set_account(
         account = await accounts.put(tx, here.world.vault, account, body.credentials)
         deed = about.deed(who.tenant_id, actor(who), "provider_account.set", account.id)
         await audit.record(tx, deed.model_copy(update={"provider": provider}))
-    return _answer(here, account)
+    return AccountAnswer(**_facts(here, account))
 
 
 def _checked(provider: str, secrets: dict[str, str]) -> Secrets:
@@ -92,7 +105,15 @@ def _checked(provider: str, secrets: dict[str, str]) -> Secrets:
 @router.get("")
 async def list_accounts(who: AnyCaller, here: TheHouse) -> AccountList:
     async with here.world.database.tenant(who.tenant_id) as tx:
-        return AccountList(data=[_answer(here, account) for account in await accounts.live(tx)])
+        standings = await health.standings(tx, here.world.clock())
+    return AccountList(
+        data=[
+            AccountWithHealth(
+                health=HealthAnswer(**each.model_dump(exclude={"account"})), **_facts(here, each.account)
+            )
+            for each in standings
+        ]
+    )
 
 
 @router.delete("/{provider}", status_code=204)
@@ -114,10 +135,10 @@ async def _close_books(here: House, books: Books) -> None:
         log.warning("schedule_kept", provider=books.provider, reason=type(error).__name__)
 
 
-def _answer(here: House, account: ProviderAccount) -> AccountAnswer:
-    return AccountAnswer(
-        account_id=account.id,
-        provider=account.provider,
-        webhook_url=f"{here.public_url}/v1/billing/webhooks/{account.provider}/{account.id}",
-        created_at=account.created_at,
-    )
+def _facts(here: House, account: ProviderAccount) -> dict[str, Any]:
+    return {
+        "account_id": account.id,
+        "provider": account.provider,
+        "webhook_url": f"{here.public_url}/v1/billing/webhooks/{account.provider}/{account.id}",
+        "created_at": account.created_at,
+    }

@@ -17,6 +17,7 @@ from api import (
     entitlements,
     health,
     ledger,
+    metrics,
     payments,
     problems,
     proofs,
@@ -66,6 +67,7 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         webhooks,
         audit,
         health,
+        metrics,
         docs,
     )
     for noun in nouns:

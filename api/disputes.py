@@ -9,6 +9,7 @@ from api.deps import About, AnyCaller, House, TheHouse, Trader, actor
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.dispute import ANSWERABLE, Dispute, DisputeState
 from domain.errors import IllegalTransition
+from domain.money import Money
 from domain.text import FreeText
 from storage import audit, disputes
 from workflows import messages
@@ -28,6 +29,8 @@ class DisputeAnswer(Answer):
     amount: int
     currency: str
     fee: int
+    fee_currency: str
+    """Some companies charge it in the currency they settle in."""
     status: DisputeState
     reason: str | None
     evidence_due_by: Instant | None
@@ -37,12 +40,14 @@ class DisputeAnswer(Answer):
 
     @classmethod
     def of(cls, dispute: Dispute) -> Self:
+        fee = dispute.fee or Money(amount_minor=0, currency=dispute.money.currency)
         return cls(
             amount=dispute.money.amount_minor,
             currency=dispute.money.currency,
-            fee=0 if dispute.fee is None else dispute.fee.amount_minor,
+            fee=fee.amount_minor,
+            fee_currency=fee.currency,
             status=dispute.state,
-            **dispute.model_dump(include=set(cls.model_fields) - {"fee"}),
+            **dispute.model_dump(include=set(cls.model_fields) - {"fee", "fee_currency"}),
         )
 
 

@@ -15,6 +15,7 @@ from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeou
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from api import routing
 from api.deps import (
     About,
     AnyCaller,
@@ -29,7 +30,15 @@ from api.deps import (
 )
 from api.strict import Answer, Instant, Model, Moment, StrictRoute, in_utc
 from domain.entitlement import Grant
-from domain.errors import AlreadyPaid, IllegalTransition, NotFound, ProviderRejected, ValidationFailed
+from domain.errors import (
+    AlreadyPaid,
+    IllegalTransition,
+    NeverOpened,
+    NotFound,
+    ProviderRejected,
+    Refusal,
+    ValidationFailed,
+)
 from domain.events import payment_announcement
 from domain.money import Money, check_amount
 from domain.payment import OPEN, DisputeStatus, Payment, PaymentOrder, PaymentStatus, RefundStatus
@@ -229,12 +238,15 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
     # Kept as it is shown: a list up to this very createdAt includes the payment.
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     async with here.world.database.tenant(who.tenant_id) as tx:
-        terms = await tenants.terms(tx, who.tenant_id, body.provider)
-        refusal = terms.refusal()
-        if refusal is not None:
+        terms = await tenants.terms(tx, who.tenant_id)
+        wish = routing.Wish(money=named.money, provider=body.provider, success_url=body.success_url)
+        try:
+            first, *others = routing.takers(terms, wish)
+        except Refusal:
+            # What this key has started is there, whatever was settled since.
             known = await payments.by_key(tx, named.key, body.digest)
             if known is None:
-                raise refusal
+                raise
             return known, False
         life = timedelta(seconds=body.expires_in_seconds or terms.settings.checkout_expires_in_seconds)
         order = PaymentOrder(
@@ -243,8 +255,8 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
             idempotency_key=named.key,
             digest=body.digest,
             money=named.money,
-            provider=terms.account.provider,
-            alternatives=terms.alternatives,
+            provider=first.provider,
+            alternatives=tuple(account.provider for account in others),
             sandbox=terms.sandbox,
             correlation_id=request_id,
             entitlements=tuple(Grant(**grant.model_dump()) for grant in body.entitlements),
@@ -252,7 +264,7 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
             expires_at=now + here.world.scaled(life),
             **body.model_dump(include=_AS_SENT),
         )
-        payment, fresh = await payments.place(tx, order, terms.account.id)
+        payment, fresh = await payments.place(tx, order, first.id)
         if fresh:
             cause = payments.Cause(id="order", type="payment.created", actor=actor(who), at=now)
             await payments.record_change(tx, payment, cause, [payment_announcement(payment)])
@@ -270,17 +282,18 @@ async def _opened(here: House, payment: Payment) -> Payment:
         log.warning("checkout_late", payment_id=payment.id, reason=type(error).__name__)
         async with here.world.database.tenant(payment.order.tenant_id) as tx:
             return await payments.get(tx, payment.id)
-    if payment.order.alternatives:
-        # Perhaps it was another provider that made the checkout.
+    if payment.order.alternatives and progress.provider != payment.order.provider:
+        # It was another provider that made the checkout.
         async with here.world.database.tenant(payment.order.tenant_id) as tx:
             return await payments.get(tx, payment.id)
-    return payment.model_copy(update=dict(progress))
+    return payment.as_of(progress)
 
 
 def _tell_why_not(payment: Payment, about: Exchange) -> None:
     if payment.status not in OPEN:
         why = payment.failure_message or f"it is {payment.status}."
-        raise ProviderRejected(
+        no = ProviderRejected if payment.failure_code == ProviderRejected.code else NeverOpened
+        raise no(
             f"The payment never got a checkout: {why} Its key is spent; a new one may try again.",
             paymentId=payment.id,
         )
@@ -372,7 +385,7 @@ async def _cancelled(here: House, payment: Payment) -> Payment:
         # It ended while we asked; its row knows how.
         async with here.world.database.tenant(payment.order.tenant_id) as tx:
             return await payments.get(tx, payment.id)
-    return payment.model_copy(update=dict(progress))
+    return payment.as_of(progress)
 
 
 def _cursor(last: Payment) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import secrets as entropy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter
@@ -28,6 +28,7 @@ from domain.tenant import (
 )
 from domain.text import Email, FreeText, Url
 from domain.values import new_id
+from providers.base import PROVIDERS
 from providers.sandbox import Sandbox, ready_made
 from storage import accounts, audit, events, tenants
 
@@ -37,6 +38,7 @@ _APP_NAME: Final = 40
 _NOT_NULL: Final = {
     "checkout_expires_in_seconds",
     "provider_order",
+    "routing_rules",
     "late_payment",
     "partial_refund",
     "refund_approval_threshold",
@@ -96,10 +98,18 @@ class TenantAnswer(Answer):
         )
 
 
+class RuleAnswer(Answer):
+    currencies: tuple[str, ...]
+    min_amount: int | None
+    max_amount: int | None
+    providers: tuple[str, ...]
+
+
 class SettingsAnswer(Answer):
     checkout_expires_in_seconds: int
     default_provider: str | None
     provider_order: tuple[str, ...]
+    routing_rules: tuple[RuleAnswer, ...]
     late_payment: LatePolicy
     partial_refund: PartialRefundPolicy
     refund_approval_threshold: dict[str, int]
@@ -200,12 +210,24 @@ def _is_currency(code: str) -> str:
 Currency = Annotated[str, AfterValidator(_is_currency)]
 
 
+ProviderName = Annotated[str, Field(max_length=32)]
+
+
+class NewRule(Model):
+    """Where payments of a kind go. Amounts are minor units, both ends included; see ``_check_rules``."""
+
+    currencies: Annotated[tuple[Currency, ...], Field(max_length=200)] = ()
+    min_amount: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
+    max_amount: Annotated[int, Field(ge=1, le=LARGEST)] | None = None
+    providers: Annotated[tuple[ProviderName, ...], Field(min_length=1, max_length=8)]
+
+
 class NewSettings(Model):
     checkout_expires_in_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
-    default_provider: Annotated[str, Field(max_length=32)] | None = None
-    provider_order: (
-        Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(max_length=10)] | None
-    ) = None
+    default_provider: ProviderName | None = None
+    provider_order: Annotated[tuple[ProviderName, ...], Field(max_length=10)] | None = None
+    routing_rules: Annotated[tuple[NewRule, ...], Field(max_length=20)] | None = None
+    """All of them; the first that covers a payment decides where it goes."""
     late_payment: LatePolicy | None = None
     partial_refund: PartialRefundPolicy | None = None
     refund_approval_threshold: dict[Currency, Annotated[int, Field(ge=0, le=LARGEST)]] | None = None
@@ -219,10 +241,11 @@ async def change_settings(body: NewSettings, who: Owner, here: TheHouse, about: 
     for name in _NOT_NULL & sent.keys():
         if sent[name] is None:
             raise ValidationFailed(errors=((f"/{to_camel(name)}", "this cannot be null"),))
+    _check_rules(body.routing_rules or ())
     async with here.world.database.tenant(who.tenant_id) as tx:
         _check_providers(sent, {account.provider for account in await accounts.live(tx)})
         tenant = await tenants.get(tx, who.tenant_id)
-        settings = tenant.settings.model_copy(update=sent)
+        settings = TenantSettings.model_validate(tenant.settings.model_dump() | sent)
         await tenants.choose(tx, tenant.id, settings)
         await audit.record(tx, about.deed(tenant.id, actor(who), "tenant.settings_changed", tenant.id))
     return SettingsAnswer(**settings.model_dump())
@@ -236,6 +259,28 @@ def _check_providers(sent: Mapping[str, Any], known: set[str]) -> None:
         raise ValidationFailed(
             errors=(("/providerOrder", "each is a provider where there is an account, named once"),)
         )
+
+
+def _check_rules(rules: Sequence[NewRule]) -> None:
+    """Rules may name providers where there is no account yet, but none that nobody has heard of."""
+    for number, rule in enumerate(rules):
+        fault = _fault(rule)
+        if fault is not None:
+            member, why = fault
+            raise ValidationFailed(errors=((f"/routingRules/{number}/{member}", why),))
+
+
+def _fault(rule: NewRule) -> tuple[str, str] | None:
+    if not PROVIDERS.keys() >= {*rule.providers} or len({*rule.providers}) != len(rule.providers):
+        return "providers", "each is a provider we know, named once"
+    if len({*rule.currencies}) != len(rule.currencies):
+        return "currencies", "each is named once"
+    for member, amount in (("minAmount", rule.min_amount), ("maxAmount", rule.max_amount)):
+        if amount is not None and len(rule.currencies) != 1:
+            return member, "an amount needs exactly one currency, whose minor units it counts"
+    if rule.min_amount is not None and rule.max_amount is not None and rule.min_amount > rule.max_amount:
+        return "maxAmount", "this is less than minAmount"
+    return None
 
 
 @router.post("/{tenant_id}/suspend")

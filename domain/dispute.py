@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, AwareDatetime
 
 from domain.evidence import Id, Shown, countable, storable
 from domain.ledger import Account
@@ -72,7 +72,7 @@ class DisputeObservation(Message):
     kind: Literal["dispute"] = "dispute"
     word: DisputeWord
     raw_state: Annotated[str, Shown(255), AfterValidator(storable)]
-    cause_id: Annotated[str, Shown(255)]
+    cause_id: Annotated[str, Shown(255), AfterValidator(storable)]
     reference: Id
     """The provider's own name for it."""
     payment_id: Id | None = None
@@ -85,7 +85,7 @@ class DisputeObservation(Message):
     fee: Annotated[Money, AfterValidator(countable)] | None = None
     """What the provider charges for it, as it stands."""
     reason: Annotated[str, Shown(128), AfterValidator(storable)] | None = None
-    evidence_due_by: datetime | None = None
+    evidence_due_by: AwareDatetime | None = None
     observed_at: datetime
     evidence_sha256: str | None = None
     inbox_id: str | None = None

@@ -173,6 +173,12 @@ class ProviderAuthFailed(ProviderRejected):
     title = "The provider does not accept this account's credentials"
 
 
+class ProviderForbidden(ProviderAuthFailed):
+    """Definitely not applied: the credentials are good, and may not do just this. Other calls go on."""
+
+    title = "The provider does not let this account's credentials do this"
+
+
 class ProviderConflict(ProviderRejected):
     """Definitely not applied: the object is in another state. Read it back."""
 
@@ -208,6 +214,12 @@ class ProviderUnavailable(ProviderError):
     """Never sent, or refused before anything happened. Safe to send again."""
 
     status, code, title, retryable = 503, "provider_unavailable", "The provider is not reachable", True
+
+
+class NeverOpened(ProviderUnavailable):
+    """The payment's time was up before the provider answered. It is over, so repeating its key is in vain."""
+
+    retryable = False
 
 
 class OutcomeUnknown(ProviderError):

@@ -67,14 +67,14 @@ class Observation(Message):
     word: Word
     raw_state: Annotated[str, Shown(255), AfterValidator(storable)]
     channel: Channel
-    cause_id: Annotated[str, Shown(255)]
+    cause_id: Annotated[str, Shown(255), AfterValidator(storable)]
     """Names this word for ever: the provider's event id, or what was asked and when."""
     payment_id: Id | None = None
     """Our reference, as the provider repeats it."""
     reference: Id | None = None
     capture: Id | None = None
     """The provider's name for the money it took, by which it speaks of refunds and disputes."""
-    checkout_url: str | None = None
+    checkout_url: Annotated[str, AfterValidator(storable)] | None = None
     """Where it can be paid, when the provider says so."""
     sandbox: bool | None = None
     """Whether the provider speaks of play money; None when it does not say."""

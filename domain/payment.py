@@ -142,6 +142,10 @@ class Payment(Value):
             updated_at=self.opened_at,
         )
 
+    def as_of(self, progress: "Progress") -> "Payment":
+        """The payment as its workflow tells it; its provider stays the one this row knows."""
+        return self.model_copy(update=progress.model_dump(exclude={"provider"}))
+
     @property
     def ref(self) -> "PaymentRef":
         order = self.order
@@ -158,6 +162,7 @@ class Payment(Value):
     @property
     def progress(self) -> "Progress":
         return Progress(
+            provider=self.order.provider,
             status=self.status,
             provider_reference=self.provider_reference,
             checkout_url=self.checkout_url,
@@ -184,6 +189,8 @@ class Progress(Message):
     """How far a payment has come: the part of its row that a workflow works with."""
 
     status: PaymentStatus
+    provider: str | None = None
+    """Another one than the order's after a failover."""
     provider_reference: str | None = None
     checkout_url: str | None = None
     opened_at: datetime | None = None

@@ -10,7 +10,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, AwareDatetime
 
 from domain.evidence import Id, Shown, storable
 from domain.said import Said
@@ -84,7 +84,7 @@ class Listed(Value):
     subject: Subject
     reference: Id | None
     """The provider's name for it."""
-    made_at: datetime | None = None
+    made_at: AwareDatetime | None = None
     said: Said | None = None
     """What a webhook would have told of it; None when it cannot be read."""
 

@@ -123,7 +123,7 @@ class RefundObservation(Message):
     kind: Literal["refund"] = "refund"
     word: RefundWord
     raw_state: Annotated[str, Shown(255), AfterValidator(storable)]
-    cause_id: Annotated[str, Shown(255)]
+    cause_id: Annotated[str, Shown(255), AfterValidator(storable)]
     payment_id: Id | None = None
     """Our reference of the payment, as the provider repeats it."""
     capture: Id | None = None

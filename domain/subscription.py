@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from domain.evidence import Id, Shown, countable, storable
 from domain.money import Money
@@ -35,7 +35,7 @@ class SubscriptionObservation(Message):
     kind: Literal["subscription"] = "subscription"
     word: SubscriptionWord
     raw_state: Annotated[str, Shown(255), AfterValidator(storable)]
-    cause_id: Annotated[str, Shown(255)]
+    cause_id: Annotated[str, Shown(255), AfterValidator(storable)]
     subscription_id: Id | None = None
     """Our reference, as the provider repeats it."""
     reference: Id
@@ -44,11 +44,11 @@ class SubscriptionObservation(Message):
     price: Id | None = None
     """What is subscribed to, by the provider's name."""
     quantity: Annotated[int, Field(ge=0, lt=1 << 31)] | None = None
-    current_period_start: datetime | None = None
-    current_period_end: datetime | None = None
-    trial_end: datetime | None = None
-    cancel_at: datetime | None = None
-    canceled_at: datetime | None = None
+    current_period_start: AwareDatetime | None = None
+    current_period_end: AwareDatetime | None = None
+    trial_end: AwareDatetime | None = None
+    cancel_at: AwareDatetime | None = None
+    canceled_at: AwareDatetime | None = None
     cancel_at_period_end: bool = False
     sandbox: bool | None = None
     observed_at: datetime
@@ -74,7 +74,7 @@ class InvoiceObservation(Message):
     kind: Literal["invoice"] = "invoice"
     word: InvoiceWord
     raw_state: Annotated[str, Shown(255), AfterValidator(storable)]
-    cause_id: Annotated[str, Shown(255)]
+    cause_id: Annotated[str, Shown(255), AfterValidator(storable)]
     reference: Id
     subscription: Id
     """The provider's name of the subscription that is billed."""

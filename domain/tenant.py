@@ -42,6 +42,24 @@ class PartialRefundPolicy(StrEnum):
     REVOKE = "revoke"
 
 
+class RoutingRule(Value):
+    """Which providers payments of a kind go to, first choice first. What is not said does not matter."""
+
+    currencies: tuple[str, ...] = ()
+    """None: all of them."""
+    min_amount: int | None = None
+    """In minor units of the one currency that the rule names, like ``max_amount``; both are included."""
+    max_amount: int | None = None
+    providers: tuple[str, ...]
+
+    def covers(self, money: Money) -> bool:
+        if self.currencies and money.currency not in self.currencies:
+            return False
+        if self.min_amount is not None and money.amount_minor < self.min_amount:
+            return False
+        return self.max_amount is None or money.amount_minor <= self.max_amount
+
+
 class TenantSettings(Value):
     """What a tenant may choose for itself."""
 
@@ -49,6 +67,8 @@ class TenantSettings(Value):
     default_provider: str | None = None
     provider_order: tuple[str, ...] = ()
     """Providers to be tried one after the other, for payments that name none."""
+    routing_rules: tuple[RoutingRule, ...] = ()
+    """The first that covers a payment says where it goes, instead of the two above; ``domain.routing``."""
     late_payment: LatePolicy = LatePolicy.REFUND
     partial_refund: PartialRefundPolicy = PartialRefundPolicy.KEEP
     refund_approval_threshold: dict[str, int] = Field(default_factory=dict)

@@ -8,7 +8,7 @@ import pkgutil
 from importlib import import_module
 from importlib.metadata import entry_points
 
-for _module in pkgutil.iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
+    import_module(_module.name)
 for _point in entry_points(group="paysaga.providers"):
     _point.load()

@@ -1,6 +1,6 @@
 """What we ask of a payment company: the port that every adapter fills.
 
-Subclass ``Provider`` in ``providers/<name>.py``, or in a package of your own that has an entry point in the
+Subclass ``Provider`` in ``providers/``, or in a package of your own that has an entry point in the
 group ``paysaga.providers``, and the provider exists; nothing is registered by hand. An adapter translates and
 nothing more: it keeps no state, touches no database, knows no tenant. It raises the ``ProviderError``s of
 ``domain.errors`` and, from ``read_webhook``, signature refusals; nothing else. What it says are observations:
@@ -9,21 +9,23 @@ our word, and the company's own beside it (``raw_state``). A word nobody knows i
 """
 
 import json
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
+from functools import wraps
 from hashlib import sha256
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, ParamSpec, TypeVar
 
 import httpx
-from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, StringConstraints
 
 from domain.dispute import DisputeObservation
-from domain.errors import ProviderError, ProviderRejected, ProviderUnsupported
-from domain.evidence import Channel, Observation, Word
+from domain.errors import OutcomeUnknown, ProviderError, ProviderRejected, ProviderUnsupported
+from domain.evidence import Channel, Id, Observation, Word, storable
 from domain.payment import PaymentOrder
-from domain.reconciliation import Page, Window
+from domain.reconciliation import Listed, Page, Subject, Window
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
 from domain.signatures import check_secret
@@ -82,11 +84,18 @@ class Capability(StrEnum):
     """The signature covers the time, so an old event cannot be played again."""
 
 
+def web_page(address: object) -> str:
+    """An address that payers may be sent to. Raises ``ValueError`` for anything but a page of the web."""
+    if not isinstance(address, str) or not address.startswith(("https://", "http://")):
+        raise ValueError("this is no page of the web")
+    return storable(address)
+
+
 class Checkout(Value):
     """A hosted checkout that exists at the provider."""
 
-    reference: str
-    url: str
+    reference: Annotated[Id, StringConstraints(min_length=1)]
+    url: Annotated[str, BeforeValidator(web_page)]
 
 
 class Secrets(BaseModel):
@@ -98,6 +107,16 @@ class Secrets(BaseModel):
     def play_money(self) -> bool | None:
         """Whether they open the company's test mode; None when that cannot be seen."""
         return None
+
+
+def _fits_a_header(key: SecretStr) -> SecretStr:
+    if not re.fullmatch("[!-~]+", key.get_secret_value()):
+        raise ValueError("a key is printable ASCII without spaces")
+    return key
+
+
+ApiKey = Annotated[SecretStr, AfterValidator(_fits_a_header)]
+"""What goes along in a header. One that no header can carry would turn up in the complaints about it."""
 
 
 def _verifies(secret: SecretStr) -> SecretStr:
@@ -129,13 +148,13 @@ class Provider(ABC):
         """An adapter is made for use here and now: it sends nothing once it is older than ``wire.FRESH``.
 
         Raises pydantic's ``ValidationError`` for secrets that open nothing, and ``ProviderRejected`` when
-        nobody says where the company is.
+        nobody says where the company is, or what is said is no address.
         """
         self._secrets = self.Secrets.model_validate(secrets)
         base = api_base or self._home()
         if base is None:
             raise ProviderRejected(f"{self.name} has no address in this installation")
-        self._base = base.rstrip("/")
+        self._base = _address(base)
         self._wire = Wire(self.name, http, line, self._refusal)
 
     # --- One payment --------------------------------------------------------------------------------
@@ -305,7 +324,50 @@ class Provider(ABC):
         )
 
 
+def _address(base: str) -> str:
+    """Where a company is. Libraries differ in what they make of an address that is none, and when."""
+    try:
+        url = httpx.URL(base)
+        known = url.scheme in {"http", "https"} and url.host != "" and (url.port or 0) < 1 << 16
+    except (httpx.InvalidURL, UnicodeError):
+        known = False
+    if not known:
+        raise ProviderRejected("The account's address is no place on the web.")
+    return base.rstrip("/")
+
+
 def evidence(body: bytes | Mapping[str, Any]) -> str:
     """What is kept of a provider's words: their SHA-256."""
     told = body if isinstance(body, bytes) else json.dumps(body, sort_keys=True, default=str).encode()
     return sha256(told).hexdigest()
+
+
+def unread(subject: Subject, name: object) -> Listed:
+    """An entry of a list that cannot be read, under the company's name for it if that much can be."""
+    told = name[:255] if isinstance(name, str) and name.isprintable() else None
+    return Listed(subject=subject, reference=told)
+
+
+def key_of(verb: str, *about: str) -> str:
+    """An operation key for what is not ours: companies' names for things may be longer than a key."""
+    return f"{verb}-{sha256(chr(31).join(about).encode()).hexdigest()[:40]}"
+
+
+ILLEGIBLE: Final = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What a translation runs into when an answer is not what it should be: pydantic's errors among them."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def legible(translation: Callable[_P, _T]) -> Callable[_P, _T]:
+    """The same translation, but it raises ``OutcomeUnknown`` for whatever it cannot read."""
+
+    @wraps(translation)
+    def read(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return translation(*args, **kwargs)
+        except ILLEGIBLE as error:
+            raise OutcomeUnknown("the answer cannot be understood") from error
+
+    return read

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import httpx
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from domain.dispute import DisputeObservation, DisputeWord
@@ -31,7 +31,20 @@ from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
 from domain.signatures import verify
 from providers import base
-from providers.base import SPARE, Capability, Checkout, Heard, Provider, WebhookSecret, evidence
+from providers.base import (
+    ILLEGIBLE,
+    SPARE,
+    ApiKey,
+    Capability,
+    Checkout,
+    Heard,
+    Provider,
+    WebhookSecret,
+    evidence,
+    key_of,
+    legible,
+    unread,
+)
 
 # (session status, payment status) -> our word. Whatever is not here is unclear, never success.
 _WORDS: Final[Mapping[tuple[str, str], Word]] = {
@@ -79,7 +92,7 @@ class Sandbox(Provider):
     )
 
     class Secrets(base.Secrets, alias_generator=to_camel):
-        api_key: SecretStr = Field(min_length=1)
+        api_key: ApiKey
         webhook_secret: WebhookSecret
         previous_webhook_secret: WebhookSecret | None = None
 
@@ -125,7 +138,7 @@ class Sandbox(Provider):
             session = await self._call(
                 "POST",
                 f"/v1/checkout_sessions/{reference}/expire",
-                headers=self._headers(key=f"close-{reference}"),
+                headers=self._headers(key=key_of("close", reference)),
             )
         except ProviderConflict:
             # It cannot be closed any more; what it has become is what we wanted to know.
@@ -149,7 +162,9 @@ class Sandbox(Provider):
         session = await self._call(
             "GET", f"/v1/checkout_sessions/{refund.checkout_reference}", headers=self._headers()
         )
-        if session.get("payment") is None:
+        if "payment" not in session:
+            raise OutcomeUnknown("sandbox: the answer is no checkout")
+        if session["payment"] is None:
             raise ProviderRejected("sandbox: this checkout captured nothing")
         wanted = {
             "payment": session["payment"],
@@ -199,7 +214,7 @@ class Sandbox(Provider):
         try:
             event = json.loads(body)
             said = _told(event["data"], event_id, now)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OutcomeUnknown) as error:
+        except (*ILLEGIBLE, OutcomeUnknown) as error:
             raise UnreadableEvent("sandbox: an authentic event cannot be read") from error
         return [] if said is None else [said.model_copy(update={"evidence_sha256": evidence(body)})]
 
@@ -219,6 +234,8 @@ class Sandbox(Provider):
         data, next_cursor = said.get("data"), said.get("next_cursor")
         if not isinstance(data, list) or not isinstance(next_cursor, str | None):
             raise ProviderUnavailable("sandbox: the answer is no list")
+        if next_cursor is not None and next_cursor == cursor:
+            raise ProviderUnavailable("sandbox: the list goes round in circles")
         return Page(items=tuple(_listed(subject, item, now) for item in data), next_cursor=next_cursor)
 
     def _headers(self, key: str | None = None) -> dict[str, str]:
@@ -235,6 +252,7 @@ class Sandbox(Provider):
         return None
 
 
+@legible
 def _observed(session: Mapping[str, Any], channel: Channel, cause: str, now: datetime) -> Observation:
     state, paid = str(session.get("status")), str(session.get("payment_status"))
     word = _WORDS.get((state, paid), Word.UNCLEAR)
@@ -280,11 +298,11 @@ def _listed(subject: Subject, item: Any, now: datetime) -> Listed:
         reference, made_at = item["id"], datetime.fromisoformat(item["created_at"])
         said = _READ[subject](item, f"listed:{now.isoformat()}:{reference}", now)
         return Listed(subject=subject, reference=reference, made_at=made_at, said=said)
-    except (ValueError, LookupError, TypeError, AttributeError, OutcomeUnknown):
-        name = item.get("id") if isinstance(item, dict) else None
-        return Listed(subject=subject, reference=name[:255] if isinstance(name, str) else None)
+    except (*ILLEGIBLE, OutcomeUnknown):
+        return unread(subject, item.get("id") if isinstance(item, dict) else None)
 
 
+@legible
 def _captured(payment: Mapping[str, Any], cause: str, now: datetime) -> Observation:
     """A capture, told as the checkout that brought it."""
     status = str(payment["status"])
@@ -302,46 +320,42 @@ def _captured(payment: Mapping[str, Any], cause: str, now: datetime) -> Observat
     )
 
 
+@legible
 def _refund_observed(refund: Mapping[str, Any], cause: str, now: datetime) -> RefundObservation:
     error = refund.get("failure") or {}
-    try:
-        return RefundObservation(
-            word=_REFUND_WORDS.get(str(refund.get("status")), RefundWord.UNCLEAR),
-            raw_state=str(refund.get("status")),
-            cause_id=cause,
-            payment_id=refund.get("payment_reference"),
-            refund_id=refund.get("reference"),
-            reference=refund["id"],
-            sandbox={"test": True, "live": False}.get(refund.get("mode", "")),
-            money=Money(amount_minor=refund["amount"], currency=refund["currency"]),
-            failure_code=error.get("code"),
-            failure_message=error.get("message"),
-            observed_at=now,
-            evidence_sha256=evidence(refund),
-        )
-    except (KeyError, AttributeError, ValidationError) as unreadable:
-        raise OutcomeUnknown("sandbox: the answer tells of no refund") from unreadable
+    return RefundObservation(
+        word=_REFUND_WORDS.get(str(refund.get("status")), RefundWord.UNCLEAR),
+        raw_state=str(refund.get("status")),
+        cause_id=cause,
+        payment_id=refund.get("payment_reference"),
+        refund_id=refund.get("reference"),
+        reference=refund["id"],
+        sandbox={"test": True, "live": False}.get(refund.get("mode", "")),
+        money=Money(amount_minor=refund["amount"], currency=refund["currency"]),
+        failure_code=error.get("code"),
+        failure_message=error.get("message"),
+        observed_at=now,
+        evidence_sha256=evidence(refund),
+    )
 
 
+@legible
 def _dispute_observed(dispute: Mapping[str, Any], cause: str, now: datetime) -> DisputeObservation:
-    try:
-        currency, due = dispute["currency"], dispute.get("evidence_due_by")
-        return DisputeObservation(
-            word=_DISPUTE_WORDS.get(str(dispute.get("status")), DisputeWord.UNCLEAR),
-            raw_state=str(dispute.get("status")),
-            cause_id=cause,
-            reference=dispute["id"],
-            payment_id=dispute.get("reference"),
-            sandbox={"test": True, "live": False}.get(dispute.get("mode", "")),
-            money=Money(amount_minor=dispute["amount"], currency=currency),
-            fee=Money(amount_minor=dispute.get("fee", 0), currency=currency),
-            reason=dispute.get("reason"),
-            evidence_due_by=None if due is None else datetime.fromisoformat(due),
-            observed_at=now,
-            evidence_sha256=evidence(dispute),
-        )
-    except (KeyError, AttributeError, TypeError, ValueError) as unreadable:
-        raise OutcomeUnknown("sandbox: the answer tells of no dispute") from unreadable
+    currency, due = dispute["currency"], dispute.get("evidence_due_by")
+    return DisputeObservation(
+        word=_DISPUTE_WORDS.get(str(dispute.get("status")), DisputeWord.UNCLEAR),
+        raw_state=str(dispute.get("status")),
+        cause_id=cause,
+        reference=dispute["id"],
+        payment_id=dispute.get("reference"),
+        sandbox={"test": True, "live": False}.get(dispute.get("mode", "")),
+        money=Money(amount_minor=dispute["amount"], currency=currency),
+        fee=Money(amount_minor=dispute.get("fee", 0), currency=currency),
+        reason=dispute.get("reason"),
+        evidence_due_by=None if due is None else datetime.fromisoformat(due),
+        observed_at=now,
+        evidence_sha256=evidence(dispute),
+    )
 
 
 _READ: Final[Mapping[Subject, Callable[[Mapping[str, Any], str, datetime], Said]]] = {

@@ -20,6 +20,7 @@ from domain.errors import (
     ProviderConflict,
     ProviderDeclined,
     ProviderError,
+    ProviderForbidden,
     ProviderNotFound,
     ProviderRejected,
     ProviderUnavailable,
@@ -124,7 +125,7 @@ class Wire:
 _REFUSALS: Final[Mapping[int, type[ProviderRejected]]] = {
     401: ProviderAuthFailed,
     402: ProviderDeclined,
-    403: ProviderAuthFailed,
+    403: ProviderForbidden,
     404: ProviderNotFound,
     409: ProviderConflict,
 }

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, exists, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -96,9 +97,14 @@ async def after(tx: AsyncConnection, made: datetime, limit: int) -> list[tuple[P
     return [(account(row), row.served) for row in rows]
 
 
-async def unlock(
-    tx: AsyncConnection, vault: Vault, account_id: str, provider: str | None = None
-) -> tuple[ProviderAccount, Secrets]:
+class Unlocked(NamedTuple):
+    account: ProviderAccount
+    secrets: Secrets
+    credentials: str
+    """Tells these secrets from those before and after them, and nothing about them: a hash of the sealed."""
+
+
+async def unlock(tx: AsyncConnection, vault: Vault, account_id: str, provider: str | None = None) -> Unlocked:
     """An account and its secrets; use them and drop them.
 
     Works in a system transaction too: a webhook's address is all that says whose it is.
@@ -114,7 +120,7 @@ async def unlock(
     if row is None or provider not in {None, row.provider}:
         raise NotFound
     plain = vault.open(row.data_key, _place(row.id, row.tenant_id), row.secrets)
-    return account(row), json.loads(plain)
+    return Unlocked(account(row), json.loads(plain), sha256(row.secrets).hexdigest())
 
 
 def _place(account_id: str, tenant_id: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.errors import NotFound, Refusal, TenantSuspended, ValidationFailed
+from domain.errors import NotFound
 from domain.tenant import Credential, LatePolicy, ProviderAccount, Role, Tenant, TenantSettings
 from domain.values import Value
 from storage import accounts
@@ -40,37 +40,12 @@ class Terms(Value):
     suspended: bool
     sandbox: bool
     settings: TenantSettings
-    candidates: Sequence[ProviderAccount]
-    wanted: str | None
-
-    def refusal(self) -> Refusal | None:
-        """Why there can be no new payment; None when there can."""
-        if self.suspended:
-            return TenantSuspended()
-        if not self._in_order():
-            return ValidationFailed(errors=(("/provider", "there is no account at this provider"),))
-        return None
-
-    @property
-    def account(self) -> ProviderAccount:
-        """Where a new payment goes; only after ``refusal`` found nothing."""
-        return self._in_order()[0]
-
-    @property
-    def alternatives(self) -> tuple[str, ...]:
-        """Where it goes when that one has definitely made no checkout, and so on."""
-        return tuple(account.provider for account in self._in_order()[1:])
-
-    def _in_order(self) -> list[ProviderAccount]:
-        accounts = {account.provider: account for account in self.candidates}
-        chosen = [self.settings.default_provider, *self.settings.provider_order]
-        # Who names a provider means that one. Who never chose any gets the oldest account.
-        names = [self.wanted] if self.wanted else [name for name in chosen if name] or [*accounts][:1]
-        return [accounts[name] for name in dict.fromkeys(names) if name in accounts]
+    accounts: Sequence[ProviderAccount]
+    """Those that take new payments, the oldest first."""
 
 
-async def terms(tx: AsyncConnection, tenant_id: str, provider: str | None) -> Terms:
-    """What holds for a new payment of this tenant, perhaps at a provider it named."""
+async def terms(tx: AsyncConnection, tenant_id: str) -> Terms:
+    """What holds for a new payment of this tenant."""
     rows = (
         await tx.execute(
             select(tenants.c.suspended, tenants.c.sandbox, tenants.c.settings, provider_accounts)
@@ -88,8 +63,7 @@ async def terms(tx: AsyncConnection, tenant_id: str, provider: str | None) -> Te
         suspended=rows[0].suspended,
         sandbox=rows[0].sandbox,
         settings=TenantSettings(**rows[0].settings),
-        candidates=[accounts.account(row) for row in rows if row.id is not None],
-        wanted=provider,
+        accounts=[accounts.account(row) for row in rows if row.id is not None],
     )
 
 

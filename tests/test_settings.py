@@ -52,6 +52,7 @@ def test_no_setting_shows_its_secret() -> None:
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         "pss_01m7yj46kbt3g4xq2afhndge4t_E1RDmm7DrUkHjELqYOJNaa472HHqM4UeX1aJvMs1zVM",
         "sk_sandbox_acc_1_0123456789abcdef",
+        "rk_live_0123456789abcdef",
         "adm_57fOH2UXG6vcH-UOiQ-MShAaU26sYEV7ELOVYhx2npI",
         "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ0ZW5fMSJ9.c2lnbmF0dXJl",
         "4242 4242 4242 4242",

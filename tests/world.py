@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from activities.world import World
 from domain.approval import Approval
@@ -27,6 +28,8 @@ def settings_of(house: House) -> Settings:
     return Settings(
         env="development",
         database_url=house.ready["databaseUrl"],
+        temporal_address=house.ready["temporalAddress"],
+        temporal_namespace=house.ready["namespace"],
         admin_key=secrets["admin_key"],
         signing_keys=secrets["signing_key"],
         audit_keys=secrets["audit_key"],
@@ -43,7 +46,7 @@ async def world_of(house: House) -> AsyncIterator[World]:
         yield world
 
 
-async def place(world: World, tenant: Tenant, life: timedelta) -> Payment:
+async def place(world: World, tenant: Tenant, life: timedelta, **facts: Any) -> Payment:
     """An order on record that no worker of the house begins."""
     now = datetime.now(UTC)
     async with world.database.tenant(tenant.id) as tx:
@@ -51,14 +54,15 @@ async def place(world: World, tenant: Tenant, life: timedelta) -> Payment:
         order = PaymentOrder(
             payment_id=new_id("pay", now),
             tenant_id=tenant.id,
-            idempotency_key=new_id("key", now),
-            digest="d",
+            idempotency_key=facts.pop("key", new_id("key", now)),
+            digest=facts.pop("digest", "d"),
             user_id="user-123",
             money=Money(amount_minor=1_990_000, currency="HUF"),
             provider=account.provider,
             sandbox=True,
             created_at=now + AHEAD,
             expires_at=now + life,
+            **facts,
         )
         payment, _ = await payments.place(tx, order, account.id)
         cause = payments.Cause(id="order", type="payment.created", actor="test", at=now)

@@ -34,6 +34,7 @@ class PaymentWorkflow:
     def __init__(self, ref: PaymentRef) -> None:
         self._ref = ref
         self._progress = Progress(status=S.CREATED, updated_at=workflow.now())
+        self._provider = ref.provider
         self._reports: deque[Observation] = deque()
         self._cancelling = False
         # From here on the provider is asked to take no more money; before, we only wait for some.
@@ -191,13 +192,17 @@ class PaymentWorkflow:
             news = [policies.PAYMENT_STATUS.value_set(progress.status)]
             if progress.provider_reference and not self._progress.provider_reference:
                 news.append(policies.PROVIDER_REFERENCE.value_set(progress.provider_reference))
+            if progress.provider is not None and progress.provider != self._provider:
+                # The first one made no checkout, and another had its turn.
+                self._provider = progress.provider
+                news.append(policies.PROVIDER_NAME.value_set(self._provider))
             workflow.upsert_search_attributes(news)
         self._progress = progress
         reason = f" ({progress.failure_code}: {progress.failure_message})" if progress.failure_code else ""
         checkout = progress.provider_reference or "not open yet"
         workflow.set_current_details(
             f"**{progress.status}**{reason} since {progress.updated_at:%Y-%m-%d %H:%M:%S} UTC\n\n"
-            f"{self._ref.money} at {self._ref.provider}, checkout {checkout}"
+            f"{self._ref.money} at {self._provider}, checkout {checkout}"
         )
 
     @property

@@ -28,6 +28,7 @@ from storage import (
     refunds,
 )
 from workflows import messages, schedules
+from workflows.health import Witness
 from workflows.sealing import SEALED_EVERY, Sealer
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,7 @@ class Sweeps:
         self._world = world
         self._temporal = temporal
         self._sealer = Sealer(world, checkpoints_file)
+        self._witness = Witness(world)
         # Whom we have looked after, and until when that is enough.
         self._seen: dict[str, datetime] = {}
         self._wishes: dict[str, datetime] = {}
@@ -84,6 +86,7 @@ class Sweeps:
                 self.wake_couriers,
                 self.keep_schedules,
                 self.lead_reconciliations,
+                self._witness.share_health,
             )
         ]
         rounds.append(asyncio.create_task(self._again(self._sealer.seal_trails, pause=SEALED_EVERY)))

@@ -1,6 +1,6 @@
 """What Dodo Payments' API is asked with. Unknown fields are passed over, as it does."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -9,6 +9,7 @@ from sandbox.errors import Refused
 from sandbox.wire import LARGEST_BODY, Instant, WebAddress
 
 _LARGEST_AMOUNT = 2**31 - 1
+_LEAST: Final = {"EUR": 50, "GBP": 30, "HUF": 17_500, "USD": 50}
 PAYMENT, REFUND = "paysaga_payment", "paysaga_refund"
 """The names under which our references travel in metadata."""
 
@@ -77,6 +78,13 @@ class NewSession(Form):
             raise Refused(422, "PRODUCT_CART_EMTPY", "product_cart is empty")  # spelt as Dodo spells it
         if self.amount > _LARGEST_AMOUNT:
             raise Refused(422, "unprocessable_entity", "the cart costs more than a payment can carry")
+        if self.amount < _LEAST.get(self.currency, 1):
+            raise Refused(422, "unprocessable_entity", "the cart costs less than a payment has to")
+
+    @property
+    def currency(self) -> str:
+        """What the cart is paid in."""
+        return self.billing_currency or "USD"
 
     @property
     def amount(self) -> int:

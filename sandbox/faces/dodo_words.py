@@ -23,6 +23,7 @@ _BY_STATUS: Final = {
     422: "UNPROCESSABLE_ENTITY",
     429: "TOO_MANY_REQUESTS",
 }
+_CODES: Final = {"refund_exceeds_capture": "REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT"}
 _SUBJECTS: Final[dict[str, type[Record]]] = {"Payment": Session, "Refund": Refund, "Dispute": Dispute}
 # What has no entry (a refund that is pending) is not told at all.
 _TOLD: Final = {
@@ -85,7 +86,7 @@ class Dodo(Dialect):
 
     def refusal(self, refused: Refused) -> Response:
         """Lay an error out as Dodo Payments does: a code for programs and a sentence."""
-        code = refused.code.upper()
+        code = _CODES.get(refused.code, refused.code.upper())
         if refused.code in {"fault", "refused", "not_found", "invalid_request", "unauthorized"}:
             by_default = "INTERNAL_SERVER_ERROR" if refused.status >= 500 else "BAD_REQUEST"
             code = _BY_STATUS.get(refused.status, by_default)

@@ -66,7 +66,7 @@ def _session(world: World, account: str, order: NewSession) -> Session:
         reference=order.reference,
         created_at=made_at,
         dialect=STRIPE.NAME,
-        amount=objects.amount_in(order.amount, currency),
+        amount=objects.price_in(order.amount, currency),
         currency=currency,
         url=f"{world.config.public_url}/pay/{identity}",
         expires_at=expires_at,

@@ -6,7 +6,7 @@ from sandbox.checkout import Session
 from sandbox.clock import to_microseconds
 from sandbox.dialects import Shown
 from sandbox.disputes import FEE, Dispute
-from sandbox.errors import invalid
+from sandbox.errors import Refused, invalid
 from sandbox.payments import Payment
 from sandbox.refunds import Refund
 from sandbox.store import Record
@@ -15,6 +15,8 @@ from sandbox.store import Record
 _HUNDREDFOLD: Final = frozenset({"ISK", "UGX"})
 _HUNDREDTH: Final = frozenset({"MGA"})
 _IN_TENS: Final = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
+_LEAST: Final = {"EUR": 50, "GBP": 30, "HUF": 17_500, "USD": 50}
+"""The smallest payments, of those that are best known."""
 
 _DECLINES: Final = {
     "card_declined": ("card_declined", "generic_decline"),
@@ -39,12 +41,54 @@ _EVIDENCE: Final = (
 )
 EVIDENCE: Final = frozenset(_EVIDENCE)
 
+# What is the same of every session and of every intent here.
+_SESSION: Final[Shown] = {
+    "object": "checkout.session",
+    "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
+    "custom_fields": [],
+    "custom_text": dict.fromkeys(
+        ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
+    ),
+    "livemode": False,
+    "mode": "payment",
+    "payment_method_options": {},
+    "payment_method_types": ["card"],
+    "phone_number_collection": {"enabled": False},
+    "shipping_options": [],
+    "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+    **dict.fromkeys(("client_secret", "customer", "invoice", "payment_link", "setup_intent", "submit_type")),
+    **dict.fromkeys(("shipping_address_collection", "shipping_cost", "subscription")),
+}
+_INTENT: Final[Shown] = {
+    "object": "payment_intent",
+    "amount_capturable": 0,
+    "amount_details": {"tip": {}},
+    "capture_method": "automatic_async",
+    "confirmation_method": "automatic",
+    "livemode": False,
+    "payment_method_options": {},
+    "payment_method_types": ["card"],
+    **dict.fromkeys(("application", "application_fee_amount", "automatic_payment_methods", "canceled_at")),
+    **dict.fromkeys(("client_secret", "customer", "on_behalf_of", "payment_method", "processing", "source")),
+    **dict.fromkeys(("receipt_email", "review", "setup_future_usage", "shipping", "transfer_data")),
+    **dict.fromkeys(("statement_descriptor", "statement_descriptor_suffix", "transfer_group")),
+}
+
 
 def amount_out(amount: int, currency: str) -> int:
     """Count an amount of ISO 4217 minor units as Stripe does."""
     if currency in _HUNDREDFOLD:
         return amount * 100
     return amount // 100 if currency in _HUNDREDTH else amount
+
+
+def price_in(amount: int, currency: str) -> int:
+    """Count what a payment asks for; refuse what Stripe does not take or calls too little."""
+    if amount < _LEAST.get(currency, 1):
+        raise Refused(
+            400, "amount_too_small", f"in {currency}, {_LEAST[currency]} is the least", "line_items"
+        )
+    return amount_in(amount, currency)
 
 
 def amount_in(amount: int, currency: str) -> int:
@@ -83,46 +127,23 @@ def payment_id(charge: str) -> str:
 def session(of: Session) -> Shown:
     """Lay out a checkout session."""
     currency = of.currency_captured or of.currency
-    total = amount_out(of.amount_captured or of.amount, currency)
-    closed = {"complete": "complete", "open": "open"}
     return {
+        **_SESSION,
         "id": of.id,
-        "object": "checkout.session",
         "amount_subtotal": amount_out(of.amount, of.currency),
-        "amount_total": total,
-        "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
+        "amount_total": amount_out(of.amount_captured or of.amount, currency),
         "cancel_url": of.cancel_url,
         "client_reference_id": of.asked.get("client_reference_id"),
-        "client_secret": None,
         "created": seconds(of, "created_at"),
         "currency": currency.lower(),
-        "custom_fields": [],
-        "custom_text": dict.fromkeys(
-            ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
-        ),
-        "customer": None,
         "customer_details": _customer(of),
         "customer_email": of.customer_email,
         "expires_at": seconds(of, "expires_at"),
-        "invoice": None,
-        "livemode": False,
         "metadata": of.metadata,
-        "mode": "payment",
         "payment_intent": intent_id(of.id) if of.attempted_at else None,
-        "payment_link": None,
-        "payment_method_options": {},
-        "payment_method_types": ["card"],
         "payment_status": "paid" if of.payment_status == "paid" else "unpaid",
-        "phone_number_collection": {"enabled": False},
-        "setup_intent": None,
-        "shipping_address_collection": None,
-        "shipping_cost": None,
-        "shipping_options": [],
-        "status": closed.get(of.status, "expired"),
-        "submit_type": None,
-        "subscription": None,
+        "status": of.status if of.status in {"complete", "open"} else "expired",
         "success_url": of.asked.get("success_url"),
-        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         "ui_mode": of.asked.get("ui_mode"),
         "url": of.url if of.status == "open" else None,
     }
@@ -137,48 +158,22 @@ def _customer(of: Session) -> Shown | None:
 
 def intent(of: Session) -> Shown:
     """Lay out the payment intent of a session that was tried."""
-    currency = of.currency_captured or of.currency
-    total, paid = amount_out(of.amount_captured or of.amount, currency), of.payment is not None
-    status = _intent_status(of)
+    currency, status = of.currency_captured or of.currency, _intent_status(of)
+    total = amount_out(of.amount_captured or of.amount, currency)
     return {
+        **_INTENT,
         "id": intent_id(of.id),
-        "object": "payment_intent",
         "amount": total,
-        "amount_capturable": 0,
-        "amount_details": {"tip": {}},
-        "amount_received": total if paid else 0,
-        "application": None,
-        "application_fee_amount": None,
-        "automatic_payment_methods": None,
-        "canceled_at": None,
+        "amount_received": total if of.payment else 0,
         "cancellation_reason": "automatic" if status == "canceled" else None,
-        "capture_method": "automatic_async",
-        "client_secret": None,
-        "confirmation_method": "automatic",
         "created": seconds(of, "attempted_at"),
         "currency": currency.lower(),
-        "customer": None,
         "description": of.asked.get("intent_description"),
         "last_payment_error": _payment_error(of),
         "latest_charge": charge_id(of.payment) if of.payment else None,
-        "livemode": False,
         "metadata": of.asked.get("intent_metadata", {}),
         "next_action": {"type": "use_stripe_sdk"} if status == "requires_action" else None,
-        "on_behalf_of": None,
-        "payment_method": None,
-        "payment_method_options": {},
-        "payment_method_types": ["card"],
-        "processing": None,
-        "receipt_email": None,
-        "review": None,
-        "setup_future_usage": None,
-        "shipping": None,
-        "source": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": None,
         "status": status,
-        "transfer_data": None,
-        "transfer_group": None,
     }
 
 

@@ -7,7 +7,7 @@ from storage.tables.base import metadata
 from storage.tables.messages import deliveries, event_sequences, events, inbox, webhook_endpoints
 from storage.tables.money import checkouts, entitlements, ledger_entries, payment_events, payments
 from storage.tables.money_back import approvals, disputes, refunds
-from storage.tables.people import credentials, provider_accounts, tenants
+from storage.tables.people import credentials, provider_accounts, provider_health, tenants
 from storage.tables.records import (
     audit_checkpoints,
     audit_records,
@@ -35,6 +35,7 @@ __all__ = [
     "payment_events",
     "payments",
     "provider_accounts",
+    "provider_health",
     "reconciliation_differences",
     "reconciliation_runs",
     "reconciliation_sightings",

@@ -4,6 +4,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -65,4 +66,20 @@ provider_accounts = Table(
         unique=True,
         postgresql_where=text("retired_at IS NULL"),
     ),
+)
+
+provider_health = Table(
+    "provider_health",
+    metadata,
+    Column("account_id", Id, ForeignKey("provider_accounts.id"), primary_key=True),
+    Column("process", Id, primary_key=True),
+    of_tenant(),
+    Column("credentials", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("last_failure", String(255), nullable=False),
+    at("since"),
+    at("seen_at"),
+    Index(None, "seen_at"),
+    CheckConstraint("state IN ('troubled', 'closed', 'refused')", name="state"),
 )

@@ -90,8 +90,8 @@ def log() -> Iterator[list[MutableMapping[str, Any]]]:
 
 
 async def chunks(size: int) -> AsyncIterator[bytes]:
-    for _ in range(size // 1024):
-        yield b"x" * 1024
+    for start in range(0, size, 16_384):
+        yield b"x" * min(16_384, size - start)
 
 
 async def test_a_request_id_is_made_or_accepted_and_always_echoed(api: httpx.AsyncClient) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.values import Value, derived_id, new_id
+from domain.values import Value, derived_id, minted_at, new_id
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -32,8 +32,44 @@ def test_an_id_is_its_prefix_and_26_plain_characters(at: datetime) -> None:
         assert re.fullmatch(r"pay_[0-9abcdefghjkmnpqrstvwxyz]{26}", made)
 
 
+@given(moments)
+def test_an_id_tells_to_the_millisecond_when_it_was_made(at: datetime) -> None:
+    for made in (new_id("pay", at), derived_id("pay", at, "x")):
+        assert timedelta(0) <= at - minted_at(made) <= timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "pay", "pay_", "pay_1", "_" + "0" * 26, "pay_" + "u" * 26, "pay_" + "A" * 26, "pay_" + "z" * 26],
+)
+def test_what_is_no_id_was_not_made_at_any_time(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no id|substring"):
+        minted_at(text)
+
+
 def test_ids_of_one_instant_differ() -> None:
     assert len({new_id("pay", NOW) for _ in range(10_000)}) == 10_000
+
+
+@given(moments)
+def test_an_id_tells_to_the_millisecond_when_it_was_minted(at: datetime) -> None:
+    for made in (new_id("pay", at), derived_id("pay", at, "x")):
+        assert abs(minted_at(made) - at) <= timedelta(milliseconds=1)
+
+
+def test_what_is_no_id_tells_no_instant() -> None:
+    some = new_id("pay", NOW)
+    for other in (
+        "",
+        "pay",
+        "pay_",
+        some.removeprefix("pay_"),
+        some + "0",
+        some[:-1] + "U",
+        "pay_" + "z" * 26,
+    ):
+        with pytest.raises(ValueError):  # noqa: PT011 - each is wrong in a way of its own
+            minted_at(other)
 
 
 @given(moments, names)

@@ -53,6 +53,7 @@ async def status(tenant: Tenant, payment: Json, wanted: str) -> Json:
 # --- Whatever dies --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_refund_waits_for_its_approver_across_dead_workers(house: House) -> None:
     tenant, approver = await careful(house)
     asked, approval = await waiting(tenant)

@@ -1,7 +1,7 @@
 """Another provider has its turn only when the first has certainly made nothing; one checkout can be paid."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,12 +10,26 @@ import pytest
 
 from activities.opening import open_checkout
 from activities.world import World
-from domain.errors import OutcomeUnknown, ProviderUnavailable
+from domain.errors import (
+    NeverOpened,
+    OutcomeUnknown,
+    ProviderAuthFailed,
+    ProviderConflict,
+    ProviderDeclined,
+    ProviderError,
+    ProviderForbidden,
+    ProviderKeyReused,
+    ProviderNotFound,
+    ProviderRejected,
+    ProviderUnavailable,
+    ProviderUnsupported,
+)
 from domain.money import Money
 from domain.payment import Payment, PaymentOrder, PaymentStatus
 from domain.tenant import ProviderAccount
 from domain.values import new_id
-from providers.base import PROVIDERS
+from providers.base import PROVIDERS, Checkout
+from providers.line import TROUBLED_AFTER
 from providers.sandbox import Sandbox, ready_made
 from storage import accounts, payments
 from tests.house import House, Json, Tenant, refused
@@ -31,11 +45,26 @@ class Shop:
     tenant: Tenant
     world: World
 
-    async def order(self) -> Payment:
-        """A payment for the first company, or else the second; no worker of the house begins it."""
+    async def opens_an_account_of(self, provider: str) -> None:
+        """Where everything else is as it is at the sandbox company."""
+        house = self.tenant.house
+        platform_key = json.loads((house.data_dir / "secrets.json").read_text())["sandbox_platform_key"]
+        now = datetime.now(UTC)
+        account = ProviderAccount(
+            id=new_id("acc", now),
+            tenant_id=self.tenant.id,
+            provider=provider,
+            api_base=house.ready["sandboxUrl"],
+            created_at=now,
+        )
+        async with self.world.database.tenant(self.tenant.id) as tx:
+            await accounts.put(tx, self.world.vault, account, ready_made(platform_key, account.id))
+
+    async def order(self, provider: str = "sandbox") -> Payment:
+        """A payment for this company, or else the second; no worker of the house begins it."""
         now = datetime.now(UTC)
         async with self.world.database.tenant(self.tenant.id) as tx:
-            first = next(one for one in await accounts.live(tx) if one.provider == "sandbox")
+            first = next(one for one in await accounts.live(tx) if one.provider == provider)
             order = PaymentOrder(
                 payment_id=new_id("pay", now),
                 tenant_id=self.tenant.id,
@@ -43,7 +72,7 @@ class Shop:
                 digest="d",
                 user_id="user-123",
                 money=Money(amount_minor=1_990_000, currency="HUF"),
-                provider="sandbox",
+                provider=provider,
                 alternatives=("mirror",),
                 sandbox=True,
                 created_at=now + AHEAD,
@@ -76,27 +105,19 @@ def mirror() -> Iterator[type[Sandbox]]:
 
 @pytest.fixture
 async def shop(house: House, tenant: Tenant, world: World, mirror: type[Sandbox]) -> Shop:
-    both = replace(
-        world, api_bases={"sandbox": house.ready["sandboxUrl"], mirror.name: house.ready["sandboxUrl"]}
-    )
-    platform_key = json.loads((house.data_dir / "secrets.json").read_text())["sandbox_platform_key"]
-    now = datetime.now(UTC)
-    account = ProviderAccount(
-        id=new_id("acc", now), tenant_id=tenant.id, provider=mirror.name, api_base=None, created_at=now
-    )
-    async with world.database.tenant(tenant.id) as tx:
-        await accounts.put(tx, world.vault, account, ready_made(platform_key, account.id))
-    return Shop(tenant, both)
+    shop = Shop(tenant, replace(world, api_bases={"sandbox": house.ready["sandboxUrl"]}))
+    await shop.opens_an_account_of(mirror.name)
+    return shop
 
 
-async def first_account(shop: Shop) -> str:
-    (row,) = await shop.tenant.rows("SELECT id FROM provider_accounts WHERE provider = 'sandbox'")
+async def account_of(shop: Shop, provider: str = "sandbox") -> str:
+    (row,) = await shop.tenant.rows("SELECT id FROM provider_accounts WHERE provider = $1", provider)
     return str(row["id"])
 
 
 async def fault(shop: Shop, when: str, what: str, operation: str = "checkout.create") -> None:
     """Something goes wrong at the first company."""
-    await shop.tenant.house.fault(operation, when, what, account=await first_account(shop))
+    await shop.tenant.house.fault(operation, when, what, account=await account_of(shop))
 
 
 @pytest.mark.parametrize("what", ["refuse", "status:401", "status:429"])
@@ -127,6 +148,92 @@ async def test_a_company_whose_answer_was_lost_keeps_its_turn(shop: Shop, what: 
         await open_checkout(shop.world, payment.ref)
     assert (await open_checkout(shop.world, payment.ref)).status is PaymentStatus.PROVIDER_PENDING
     assert (await shop.tenant.get(payment.id))["provider"] == "sandbox"
+    assert await shop.payable(payment) == 1
+
+
+async def test_a_company_whose_line_is_closed_is_followed_by_the_next_unasked(shop: Shop) -> None:
+    nowhere = replace(shop.world, api_bases={**shop.world.api_bases, "sandbox": NOBODY})
+    for _ in range(TROUBLED_AFTER):
+        await open_checkout(nowhere, (await shop.order()).ref)
+    # From here on it could be reached, but nobody tries.
+    payment = await shop.order()
+    assert (await open_checkout(shop.world, payment.ref)).status is PaymentStatus.PROVIDER_PENDING
+    assert (await shop.tenant.get(payment.id))["provider"] == "mirror"
+    sent = await shop.tenant.house.control("GET", "requests", reference=payment.id)
+    assert {request["account"] for request in sent["data"]} == {await account_of(shop, "mirror")}
+
+
+async def test_a_company_that_refused_the_credentials_is_followed_by_the_next_unasked(shop: Shop) -> None:
+    await fault(shop, "before", "status:401")
+    for _ in range(2):
+        payment = await shop.order()
+        await open_checkout(shop.world, payment.ref)
+        assert (await shop.tenant.get(payment.id))["provider"] == "mirror"
+    sent = await shop.tenant.house.control("GET", "requests", reference=payment.id)
+    assert {request["account"] for request in sent["data"]} == {await account_of(shop, "mirror")}
+
+
+NOT_CREATED = (
+    ProviderRejected,
+    ProviderAuthFailed,
+    ProviderForbidden,
+    ProviderDeclined,
+    ProviderNotFound,
+    ProviderUnsupported,
+    ProviderUnavailable,
+)
+NOT_KNOWN = (OutcomeUnknown, ProviderKeyReused, ProviderConflict)
+
+
+def test_every_error_of_a_provider_is_one_or_the_other() -> None:
+    def kinds(kind: type[ProviderError]) -> set[type[ProviderError]]:
+        return {kind}.union(*map(kinds, kind.__subclasses__()))
+
+    # What we say of a payment that is over is no provider's word.
+    assert kinds(ProviderError) - {ProviderError, NeverOpened} == {*NOT_CREATED, *NOT_KNOWN}
+
+
+@pytest.fixture
+async def moods(shop: Shop) -> AsyncIterator[list[type[ProviderError]]]:
+    """What the company "moody" answers, one after the other: the last of them first."""
+    moods: list[type[ProviderError]] = []
+
+    class Moody(Sandbox):
+        name = "moody"
+
+        async def open_checkout(self, order: PaymentOrder) -> Checkout:
+            mood = moods.pop() if moods else None
+            if mood is not None and mood in NOT_CREATED:
+                raise mood
+            made = await super().open_checkout(order)
+            if mood is not None:
+                raise mood
+            return made
+
+    await shop.opens_an_account_of(Moody.name)
+    yield moods
+    del PROVIDERS[Moody.name]
+
+
+@pytest.mark.parametrize("no", NOT_CREATED)
+async def test_the_next_has_its_turn_after_every_definite_no(
+    shop: Shop, moods: list[type[ProviderError]], no: type[ProviderError]
+) -> None:
+    moods.append(no)
+    payment = await shop.order("moody")
+    assert (await open_checkout(shop.world, payment.ref)).provider == "mirror"
+    assert await shop.payable(payment) == 1
+
+
+@pytest.mark.parametrize("silence", NOT_KNOWN)
+async def test_the_next_has_no_turn_while_nobody_knows_whether_there_is_a_checkout(
+    shop: Shop, moods: list[type[ProviderError]], silence: type[ProviderError]
+) -> None:
+    moods.append(silence)
+    payment = await shop.order("moody")
+    with pytest.raises(OutcomeUnknown):
+        await open_checkout(shop.world, payment.ref)
+    assert (await open_checkout(shop.world, payment.ref)).provider == "moody"
     assert await shop.payable(payment) == 1
 
 

@@ -37,7 +37,8 @@ AWAY: dict[str, Away] = {
 }
 
 
-@pytest.mark.parametrize("away", ["refusing", pytest.param("silent, then killed", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("away", AWAY)
 async def test_without_temporal_orders_and_webhooks_are_taken_and_all_of_them_settle_on_its_return(
     house: House, receiver: Receiver, away: str
 ) -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 import pytest_asyncio
+import stripe
 
 from tests.sandbox.sandbox_house import NO_TLS, Company, Mailbox, Shop
+from tests.sandbox.stripe_shop import StripeShop
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +77,22 @@ async def own_shop(own_company: Company) -> AsyncIterator[Shop]:
     """Open a shop at a company of its own."""
     async for opened in _shop(own_company):
         yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def transport() -> AsyncIterator[stripe.HTTPClient]:
+    """Load the certificates that nobody needs here only once."""
+    client: Any = stripe.HTTPXClient(timeout=10)
+    yield client
+    await client.close_async()
+
+
+@pytest_asyncio.fixture
+async def merchant(shop: Shop, transport: stripe.HTTPClient) -> AsyncIterator[StripeShop]:
+    """Open a shop at Stripe's face."""
+    key = shop.client.headers["authorization"].removeprefix("Bearer ")
+    addresses: Any = {"api": f"{shop.company.url}/stripe"}
+    yield StripeShop(
+        shop,
+        stripe.StripeClient(key, base_addresses=addresses, http_client=transport, max_network_retries=0),
+    )

@@ -36,7 +36,7 @@ async def tampered(house: House, tenant: Tenant, statement: str) -> AsyncIterato
 
 @pytest.fixture
 async def sealed(tenant: Tenant) -> Json:
-    await tenant.open()
+    await tenant.open(expiresInSeconds=86_400)
     return await settled(tenant)
 
 
@@ -80,6 +80,7 @@ async def test_a_changed_record_ends_the_commands_with_1_and_its_place(
         assert (said["verified"], said["findings"][0]["kind"]) == (False, "edited")
 
 
+@pytest.mark.slow
 async def test_a_trail_without_its_end_is_missed_by_the_file_outside_of_the_database(
     house: House, tenant: Tenant, sealed: Json, tmp_path: Path
 ) -> None:
@@ -101,6 +102,7 @@ async def test_a_trail_without_its_end_is_missed_by_the_file_outside_of_the_data
         assert code == 0, printed
 
 
+@pytest.mark.slow
 async def test_a_trail_is_held_against_the_keys_that_are_named(
     house: House, tenant: Tenant, sealed: Json, tmp_path: Path
 ) -> None:

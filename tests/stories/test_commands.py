@@ -95,6 +95,7 @@ async def test_verify_finds_nothing_wrong_with_sound_payments(house: House, tena
     assert list(outcomes) == [f"I{number}" for number in range(1, 11)]
 
 
+@pytest.mark.slow
 async def test_verify_finds_a_right_that_nobody_paid_for(house: House, tenant: Tenant) -> None:
     payment = await tenant.open()
     async with house.database() as db, db.transaction():

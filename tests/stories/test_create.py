@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from tests.house import House, Json, Tenant, refused
+from tests.house import House, Json, Tenant, refused, sandbox_keys
 
 FIELDS = {
     *("id", "tenantId", "userId", "orderId", "amount", "currency", "status", "provider"),
@@ -213,18 +213,36 @@ async def test_who_waits_too_long_for_the_provider_is_told_to_come_back(
     assert len((await house.ledger(payment))["sessions"]) == 1
 
 
-@pytest.mark.parametrize("fault", ["refuse", "status:401", "status:403", "status:422"])
+@pytest.mark.parametrize("fault", ["refuse", "status:422", "status:403"])
 async def test_a_definite_no_of_the_provider_fails_the_payment_and_frees_its_order(
     tenant: Tenant, house: House, fault: str
 ) -> None:
     await tenant.fault("checkout.create", "before", fault)
+    await fails_for_good(tenant, house)
+    await tenant.open(orderId="order-1")
+
+
+async def test_refused_credentials_fail_payments_unsent_until_they_are_set_anew(
+    tenant: Tenant, house: House
+) -> None:
+    await tenant.fault("checkout.create", "before", "status:401")
+    await fails_for_good(tenant, house)
+    unsent = refused(await tenant.create(orderId="order-1"), 502, "provider_misconfigured")
+    asked = await house.control("GET", "requests", reference=unsent["paymentId"])
+    assert asked["data"] == []
+    secret, key = sandbox_keys(house, await tenant.account())
+    sent = {"credentials": {"apiKey": key, "webhookSecret": secret}}
+    assert (await tenant.call("PUT", "/v1/tenants/me/providers/sandbox", json=sent)).status_code == 200
+    await tenant.open(orderId="order-1")
+
+
+async def fails_for_good(tenant: Tenant, house: House) -> None:
     no = refused(await tenant.create("key", orderId="order-1"), 502, "provider_misconfigured")
     failed = await tenant.get(no["paymentId"])
     assert (failed["status"], failed["failureCode"]) == ("FAILED", "provider_misconfigured")
     assert (await house.ledger(failed))["sessions"] == []
     again = refused(await tenant.create("key", orderId="order-1"), 502, "provider_misconfigured")
     assert again["paymentId"] == no["paymentId"]
-    await tenant.open(orderId="order-1")
 
 
 async def test_a_suspended_tenant_finishes_what_it_began_and_begins_nothing(

@@ -23,7 +23,7 @@ async def test_a_no_says_nothing_of_an_earlier_call_whose_answer_was_lost(
     tenant: Tenant, house: House
 ) -> None:
     await tenant.fault("checkout.create", "after", "reset")
-    await tenant.fault("checkout.find", "before", "status:401")
+    await tenant.fault("checkout.find", "before", "refuse")
     answer = await tenant.create(orderId="order-1", expiresInSeconds=3600)
     assert answer.status_code == 202
     second = await tenant.create(orderId="order-1")
@@ -61,6 +61,8 @@ async def test_money_in_an_answer_nobody_understands_is_booked_when_its_meaning_
 ) -> None:
     payment = await tenant.open(expiresInSeconds=3600)
     await tenant.fault("webhook.send", "webhook", "lost", reference=payment["id"], count=20)
+    # Nobody asks in between.
+    await tenant.fault("checkout.read", "before", "status:503")
     await tenant.pay(payment)
     # "Expired", it says of a checkout that was paid.
     await tenant.fault("checkout.close", "before", "lost")

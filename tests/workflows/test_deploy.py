@@ -163,6 +163,7 @@ def workers(history: WorkflowHistory) -> set[str]:
     return set(filter(None, done))
 
 
+@pytest.mark.slow
 async def test_no_task_of_a_payment_fails_while_old_and_new_workers_run(here: Installation) -> None:
     async with here.runs(OLD):
         before = await here.opens(3)

@@ -6,7 +6,7 @@ Workflows and steps, database and payment company are the real ones; only Tempor
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,15 @@ import worker
 from activities.world import World
 from domain.approval import LIFE
 from domain.payment import PaymentRef
+from domain.tenant import ProviderAccount
+from domain.values import new_id
 from installation import open_world
+from providers.base import PROVIDERS
 from providers.line import Line, Lines
+from providers.sandbox import Sandbox
+from storage import accounts
 from tests.house import House, Json, Receiver, Tenant, eventually, refused
-from tests.stories.tenancy import colleague
+from tests.stories.tenancy import colleague, keys
 from tests.stories.test_refunds import paid
 from tests.world import place, reserve, settings_of
 from workflows import messages
@@ -112,9 +117,9 @@ class FastHouse:
     world: World
     time: WorkflowEnvironment
 
-    async def order(self, tenant: Tenant, life: timedelta) -> Life:
+    async def order(self, tenant: Tenant, life: timedelta, *alternatives: str) -> Life:
         """An order on record, of which no webhook will tell."""
-        payment = await place(self.world, tenant, life)
+        payment = await place(self.world, tenant, life, alternatives=alternatives)
         ordered = Life(tenant, await tenant.get(payment.id), payment.ref, self.time)
         await ordered.fault("webhook.send", "webhook", "lost")
         return ordered
@@ -134,7 +139,7 @@ async def fast(house: House) -> AsyncIterator[FastHouse]:
         open_world(settings_of(house), time.client) as real,
     ):
         # A breaker counts in our time, in which months pass here in a moment.
-        world = replace(real, lines=Lines(lambda: Line(troubled_after=sys.maxsize)))
+        world = replace(real, lines=Lines(lambda alarm: Line(troubled_after=sys.maxsize, alarm=alarm)))
         # A search attribute that the server does not know would hang the workflow without a word.
         await time.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
@@ -177,6 +182,37 @@ async def test_a_payer_may_take_their_time(fast: FastHouse, tenant: Tenant) -> N
     assert types(await life.ends()) == ["created", "pending", "succeeded"]
     attempts, late = await life.answered()
     assert (attempts, late // MINUTE) == (4, 15)
+
+
+# --- When another company has its turn ------------------------------------------------------------
+
+
+@pytest.fixture
+async def elsewhere(house: House) -> AsyncIterator[str]:
+    """A second payment company, as far as we can tell."""
+
+    class Elsewhere(Sandbox):
+        name = "elsewhere"
+        api_base = house.ready["sandboxUrl"]
+
+    yield Elsewhere.name
+    del PROVIDERS[Elsewhere.name]
+
+
+async def test_operators_find_a_payment_under_the_company_that_took_it(
+    fast: FastHouse, tenant: Tenant, elsewhere: str
+) -> None:
+    now = datetime.now(UTC)
+    account = ProviderAccount(
+        id=new_id("acc", now), tenant_id=tenant.id, provider=elsewhere, api_base=None, created_at=now
+    )
+    async with fast.world.database.tenant(tenant.id) as tx:
+        await accounts.put(tx, fast.world.vault, account, (await keys(tenant))["credentials"])
+    life = await fast.order(tenant, DAY, elsewhere)
+    await life.fault("checkout.create", "before", "refuse", 1)
+    await life.opens()
+    seen = (await life.workflow.describe()).search_attributes
+    assert (seen["Provider"], seen["PaymentStatus"]) == (["elsewhere"], ["PROVIDER_PENDING"])
 
 
 # --- Until a second person decides ----------------------------------------------------------------

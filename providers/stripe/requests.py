@@ -15,8 +15,9 @@ from domain.payment import PaymentOrder
 from domain.refund import Refund
 from domain.subscription import Charge, SubscriptionOrder
 from domain.values import minted_at
-from providers.stripe_units import UNITS
-from providers.stripe_words import CHARGE, KIND, PAYMENT, REFUND, SUBSCRIPTION
+from providers.base import key_of
+from providers.stripe.units import UNITS
+from providers.stripe.words import CHARGE, KIND, PAYMENT, REFUND, SUBSCRIPTION
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentCreateParams, RefundCreateParams
@@ -139,7 +140,7 @@ def made_in(since: datetime, until: datetime) -> "SessionListParamsCreated":
 
 def anew(verb: str, reference: str, now: datetime) -> str:
     """A key for a write that means the same however often it is made."""
-    return f"{verb}-{reference}-{int(now.timestamp() * 1000)}"
+    return key_of(verb, reference, now.isoformat())
 
 
 def minted(name: str) -> datetime:

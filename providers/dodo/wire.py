@@ -2,18 +2,21 @@
 
 Its retries are off. Its models are passed over, which judge nothing; what Dodo answers is read as it stands
 on the wire, and what the wire raises comes out as it was. Lists are paged here: the SDK's own way from page 0
-leads to page 2.
+leads to page 2. It is imported when it is first used: it takes as long as all of SQLAlchemy, and most
+commands and installations never need it.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import httpx
-from dodopayments import APIConnectionError, AsyncDodoPayments
 from pydantic import SecretStr
 
-from domain.errors import OutcomeUnknown, ProviderError, ProviderRejected
+from domain.errors import OutcomeUnknown, ProviderRejected
 from providers.wire import Request, Wire
+
+if TYPE_CHECKING:
+    from dodopayments import AsyncDodoPayments
 
 # A list is looked through so far, and no farther: what is not found then may be there all the same.
 PAGES: Final = 20
@@ -48,8 +51,10 @@ class _OurWire(httpx.AsyncBaseTransport):
         return httpx.Response(answer.status, content=answer.body, request=request)
 
 
-def client(wire: Wire, home: str, key: SecretStr) -> AsyncDodoPayments:
+def client(wire: Wire, home: str, key: SecretStr) -> "AsyncDodoPayments":
     """Some tenths of a millisecond; each call then costs one or two."""
+    from dodopayments import AsyncDodoPayments  # noqa: PLC0415
+
     return AsyncDodoPayments(
         # The wire puts the real one in: what the SDK does not know it cannot log.
         bearer_token="-",  # noqa: S106
@@ -62,12 +67,12 @@ def client(wire: Wire, home: str, key: SecretStr) -> AsyncDodoPayments:
 
 async def answered(call: Call) -> Thing:
     """The JSON object that Dodo answered with. Raises what the wire raised."""
+    from dodopayments import APIConnectionError  # noqa: PLC0415
+
     try:
         answer = await call
     except APIConnectionError as wrapped:
-        trouble = wrapped.__cause__
-        if not isinstance(trouble, ProviderError):
-            raise
+        trouble = wrapped.__cause__ or wrapped
     except (ValueError, httpx.InvalidURL):
         # An id that no address can carry, or text that no encoding can; nothing was sent.
         raise ProviderRejected("dodo: this makes no valid request") from None

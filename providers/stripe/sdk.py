@@ -16,7 +16,7 @@ from domain.errors import (
     ProviderKeyReused,
     ProviderRejected,
 )
-from providers.stripe_words import Said, text
+from providers.stripe.words import Said, text
 from providers.wire import Request, Wire
 
 T = TypeVar("T")
@@ -82,10 +82,11 @@ def client(api_key: str, api_base: str, wire: Wire) -> stripe.StripeClient:
     )
 
 
-async def ask(call: Awaitable[stripe.StripeObject], reader: Callable[[Said], T]) -> T:
+async def ask(call: Awaitable[stripe.StripeObject | stripe.StripeResponse], reader: Callable[[Any], T]) -> T:
     """What ``reader`` makes of the answer. Raises ``OutcomeUnknown`` when that cannot be read."""
     try:
-        return reader((await call).to_dict())
+        answer = await call
+        return reader(answer.data if isinstance(answer, stripe.StripeResponse) else answer.to_dict())
     except ProviderError:
         raise
     except Exception as trouble:  # noqa: BLE001 - the SDK builds objects of whatever it is given
@@ -98,11 +99,11 @@ def entries(said: Said) -> tuple[list[Any], str | None]:
     data, more = said["data"], said["has_more"]
     if not isinstance(data, list) or not isinstance(more, bool):
         raise TypeError("this is no page of a list")
-    return data, data[-1]["id"] if more else None
+    return data, text(data[-1]["id"]) if more else None
 
 
 async def first(
-    fetch: Callable[[str | None], Awaitable[stripe.StripeObject]], reader: Callable[[Said], T | None]
+    fetch: Callable[[str | None], Awaitable[stripe.StripeResponse]], reader: Callable[[Said], T | None]
 ) -> T | None:
     """What ``reader`` knows of a list's entries; None only when all of them were looked at."""
     cursor = None

@@ -21,7 +21,7 @@ from domain.subscription import (
     SubscriptionWord,
 )
 from providers.base import evidence
-from providers.stripe_units import UNITS
+from providers.stripe.units import UNITS
 
 Said = Mapping[str, Any]
 
@@ -165,6 +165,12 @@ def charge(intent: Said, channel: Channel, cause: str, now: datetime) -> Observa
     )
 
 
+def captured_by(session: Said) -> str | None:
+    """Stripe's name for the money of a checkout; None when there is none."""
+    intent = session["payment_intent"]
+    return None if intent is None else needed(intent if isinstance(intent, Mapping) else {"id": intent}, "id")
+
+
 def failed_attempt(intent: Said, cause: str, now: datetime) -> Observation | None:
     """A declined card, of a payment of ours; None for one of others. It does not say at which checkout."""
     if noted(intent, PAYMENT) is None:
@@ -301,9 +307,10 @@ def listed(subject: Subject, item: Any, now: datetime) -> Listed | None:
             return None
         cause = f"listed:{now.isoformat()}:{item['id']}"
         said: Observation | RefundObservation | DisputeObservation
+        reference: str | None
         if subject is Subject.PAYMENT:
             said = checkout(item, Channel.READ, cause, now)
-            reference = said.capture
+            reference = needed({"capture": said.capture}, "capture")
         else:
             said = refund(item, cause, now) if subject is Subject.REFUND else dispute(item, cause, now)
             reference = said.reference
@@ -323,6 +330,14 @@ def _printable(name: object) -> str | None:
 def named(thing: object) -> str | None:
     """The name of what is told by its name alone, or in full."""
     return text(thing.get("id") if isinstance(thing, Mapping) else thing)
+
+
+def needed(said: Said, name: str) -> str:
+    """Text that must be there. Raises one of ``UNREADABLE`` where it is not."""
+    found = text(said[name])
+    if found is None:
+        raise TypeError(f"there is no {name}")
+    return found
 
 
 def text(thing: object) -> str | None:

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, cast
-
-from dodopayments import AsyncDodoPayments
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from domain.errors import OutcomeUnknown, ProviderNotFound, ProviderRejected, ProviderUnavailable
 from domain.refund import Refund
 from domain.values import minted_at
-from providers import dodo_words as words
-from providers.dodo_wire import PER_PAGE, Call, Thing, answered, every
-from providers.dodo_words import Hearing
+from providers.dodo import words
+from providers.dodo.wire import PER_PAGE, Call, Thing, answered, every
+from providers.dodo.words import Hearing
+
+if TYPE_CHECKING:
+    from dodopayments import AsyncDodoPayments
 
 # An order's payment is begun while its checkout lives, which is a day. Their clock may be behind ours.
 _BEGUN_WITHIN: Final = timedelta(days=3)
@@ -22,7 +23,7 @@ _PAYMENT_NAME: Final = "pay_"
 
 @dataclass(frozen=True)
 class Search:
-    api: AsyncDodoPayments
+    api: "AsyncDodoPayments"
 
     async def behind(self, reference: str) -> tuple[Thing, Thing | None]:
         """A checkout, and its payment if it has one. Raises ``ProviderNotFound`` when there is no such."""
@@ -30,6 +31,9 @@ class Search:
             payment = await self._payment(reference)
             return payment, payment
         session = await answered(self.api.checkout_sessions.with_raw_response.retrieve(reference))
+        if "payment_id" not in session and session.get("id") != reference:
+            # What is no checkout must not pass for one that captured nothing.
+            raise OutcomeUnknown("dodo: the answer is no checkout")
         if session.get("payment_id") is None:
             return session, None
         try:
@@ -52,7 +56,7 @@ class Search:
                 page_size=PER_PAGE,
             )
 
-        mine = [each async for each in every(ask) if words.named(each, words.PAYMENT) == payment_id]
+        mine = [each async for each in every(ask) if _whose(each, words.PAYMENT) == payment_id]
         if not mine:
             return None
         return await self._payment(text(words.most_telling(mine, hearing), "payment_id"))
@@ -73,13 +77,20 @@ class Search:
             raise OutcomeUnknown("dodo took the charge, and does not say what became of it") from error
 
     async def whole_refund(self, entry: Any) -> Thing:
-        """A refund with its metadata, which entries of lists lack."""
-        if isinstance(entry, dict) and "metadata" not in entry:
+        """A refund with its metadata, which entries of lists lack; what is none stays as it is."""
+        if isinstance(entry, dict) and "metadata" not in entry and "refund_id" in entry:
             return await answered(self.api.refunds.with_raw_response.retrieve(text(entry, "refund_id")))
         return cast("Thing", entry)
 
     async def _payment(self, name: str) -> Thing:
         return await answered(self.api.payments.with_raw_response.retrieve(name))
+
+
+def _whose(each: Thing, name: str) -> str | None:
+    """What we called it; what does not say whose it is cannot be passed over as somebody else's."""
+    if "metadata" not in each:
+        raise OutcomeUnknown("dodo: an entry of a list does not tell whose it is")
+    return words.named(each, name)
 
 
 def text(said: Thing, name: str) -> str:

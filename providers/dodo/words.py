@@ -5,13 +5,10 @@ What cannot be read raises ``OutcomeUnknown``; a word nobody knows is UNCLEAR.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import wraps
-from typing import Any, Final, NamedTuple, ParamSpec, TypedDict, TypeVar, cast
-
-from dodopayments.types import Currency
-from dodopayments.types.refund_create_params import Item
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypedDict, TypeVar, cast
 
 from domain.dispute import DisputeObservation, DisputeWord
 from domain.errors import OutcomeUnknown, ProviderDeclined
@@ -20,9 +17,13 @@ from domain.reconciliation import Listed, Subject
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
 from domain.subscription import SavedMethod, SubscriptionObservation, SubscriptionWord
-from providers.base import Heard, evidence
-from providers.dodo_money import counted, disputed, money
-from providers.dodo_wire import Thing
+from providers.base import Heard, evidence, unread
+from providers.dodo.money import counted, disputed, money
+from providers.dodo.wire import Thing
+
+if TYPE_CHECKING:
+    from dodopayments.types import Currency
+    from dodopayments.types.refund_create_params import Item
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -103,8 +104,8 @@ _FOR_GOOD: Final = frozenset(
 class Part(TypedDict, total=False):
     """Of a refund's request: what goes back; empty for all of it."""
 
-    currency: Currency
-    items: list[Item]
+    currency: "Currency"
+    items: list["Item"]
 
 
 class Hearing(NamedTuple):
@@ -147,10 +148,12 @@ def named(thing: Thing, name: str) -> str | None:
     return ours if isinstance(ours, str) and ours else None
 
 
-@_readable
-def none_of_ours(payment: Thing) -> bool:
-    """A bill that Dodo made by itself, of a subscription."""
-    return _subscribed(payment) and named(payment, PAYMENT) is None
+def is_bill(payment: Thing) -> bool:
+    """Whether Dodo charged by itself, for a subscription. What cannot be read is for others to say so."""
+    try:
+        return _subscribed(payment) and named(payment, PAYMENT) is None
+    except (AttributeError, OutcomeUnknown):
+        return False
 
 
 @_readable
@@ -173,7 +176,7 @@ def unpaid(session: Thing, reference: str, hearing: Hearing) -> Observation:
 @_readable
 def payment_said(payment: Thing, hearing: Hearing, reference: str | None = None) -> Observation:
     """A payment, told as the checkout that brought it: ``reference``, if it was asked for by that."""
-    status, error = payment.get("status"), payment.get("error_code")
+    name, status, error = payment["payment_id"], payment.get("status"), payment.get("error_code")
     word = _PAYMENT_WORDS.get(status, Word.UNCLEAR)
     if word is Word.OPEN and error is not None and hearing.channel is Channel.WEBHOOK:
         word = Word.ATTEMPT_FAILED
@@ -185,7 +188,7 @@ def payment_said(payment: Thing, hearing: Hearing, reference: str | None = None)
         cause_id=hearing.cause,
         payment_id=named(payment, PAYMENT),
         reference=reference or _where(payment),
-        capture=payment["payment_id"] if paid else None,
+        capture=name if paid else None,
         checkout_url=payment.get("payment_link"),
         sandbox=hearing.sandbox,
         captured=money(payment["total_amount"], payment["currency"]) if paid else None,
@@ -204,7 +207,7 @@ def closed(said: Observation) -> Observation:
     return said.model_copy(update={"word": Word.EXPIRED, "raw_state": state})
 
 
-def most_telling(payments: list[Thing], hearing: Hearing) -> Thing:
+def most_telling(payments: Sequence[Thing], hearing: Hearing) -> Thing:
     """Of several payments of one order the one that says most: money before hope, hope before none."""
     said = [(payment_said(payment, hearing).word, payment) for payment in payments]
     for word in (Word.PAID, Word.UNCLEAR, Word.PROCESSING, Word.OPEN):
@@ -252,7 +255,7 @@ def refund_said(refund: Thing, hearing: Hearing) -> RefundObservation:
 
 @_readable
 def dispute_said(dispute: Thing, hearing: Hearing) -> DisputeObservation:
-    """Dodo names no deadline and no fee."""
+    """Its fee Dodo does not name, nor until when it must be answered; its pages give different times."""
     stage, status = str(dispute.get("dispute_stage")), str(dispute.get("dispute_status"))
     return DisputeObservation(
         word=_DISPUTE_WORDS.get((stage, status), DisputeWord.UNCLEAR),
@@ -328,7 +331,7 @@ def told(event: Thing, hearing: Hearing) -> Heard | None:
     # What kind of thing it is may be read off the name, where the thing does not say; how it stands never.
     kind = data.get("payload_type") or str(event.get("type")).partition(".")[0].capitalize()
     if kind == "Payment":
-        return None if none_of_ours(data) else payment_said(data, hearing)
+        return None if is_bill(data) else payment_said(data, hearing)
     if kind == "Subscription":
         return subscription_said(data, hearing)
     if kind == "Refund":
@@ -344,7 +347,7 @@ def listed(subject: Subject, item: Any, hearing: Hearing) -> Listed:
         said = _SAID[subject](item, hearing._replace(cause=cause))
         return Listed(subject=subject, reference=name, made_at=_made_at(item), said=said)
     except (ValueError, OutcomeUnknown):
-        return Listed(subject=subject, reference=name[:255] if isinstance(name, str) else None)
+        return unread(subject, name)
 
 
 _SAID: Final[Mapping[Subject, Callable[[Thing, Hearing], Said]]] = {

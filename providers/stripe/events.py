@@ -16,9 +16,9 @@ from domain.errors import SignatureInvalid, SignatureMissing, UnreadableEvent
 from domain.evidence import Channel, Observation, Word
 from domain.signatures import TOLERANCE
 from domain.subscription import InvoiceWord
-from providers import stripe_words as words
 from providers.base import Heard, evidence
-from providers.stripe_words import Said
+from providers.stripe import words
+from providers.stripe.words import Said
 
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,20}")
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")

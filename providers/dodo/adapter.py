@@ -10,12 +10,9 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from dodopayments import AsyncDodoPayments
-from dodopayments.types import Currency
-from dodopayments.types.checkout_session_create_params import CheckoutSessionCreateParams
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from domain.dispute import DisputeObservation
@@ -26,6 +23,7 @@ from domain.errors import (
     ProviderError,
     ProviderNotFound,
     ProviderRejected,
+    ProviderUnavailable,
     UnreadableEvent,
 )
 from domain.evidence import Channel, Observation, Word
@@ -43,13 +41,18 @@ from domain.subscription import (
     SubscriptionOrder,
     SubscriptionWord,
 )
-from providers import base, dodo_wire
-from providers import dodo_words as words
-from providers.base import Capability, Checkout, Heard, Provider, WebhookSecret, evidence
-from providers.dodo_money import UNITS, counted
-from providers.dodo_search import Search, text
-from providers.dodo_wire import PER_PAGE, answered, every, items
-from providers.dodo_words import Hearing
+from providers import base
+from providers.base import ApiKey, Capability, Checkout, Heard, Provider, WebhookSecret, evidence, web_page
+from providers.dodo import wire, words
+from providers.dodo.money import UNITS, counted
+from providers.dodo.search import Search, text
+from providers.dodo.wire import PER_PAGE, answered, every, items
+from providers.dodo.words import Hearing
+
+if TYPE_CHECKING:
+    from dodopayments import AsyncDodoPayments
+    from dodopayments.types import Currency
+    from dodopayments.types.checkout_session_create_params import CheckoutSessionCreateParams
 
 _HOMES: Final = {
     "test_mode": "https://test.dodopayments.com",
@@ -92,7 +95,7 @@ class Dodo(Provider):
     units = UNITS
 
     class Secrets(base.Secrets, alias_generator=to_camel):
-        api_key: SecretStr = Field(min_length=1)
+        api_key: ApiKey
         webhook_secret: WebhookSecret
         previous_webhook_secret: WebhookSecret | None = None
         product_id: str = Field(min_length=1, max_length=255)
@@ -101,11 +104,15 @@ class Dodo(Provider):
         """What that is priced in. Orders of other money are refused: Dodo would convert them, for a fee."""
         environment: Literal["test_mode", "live_mode"] = "live_mode"
 
+        @property
+        def play_money(self) -> bool:
+            return self.environment == "test_mode"
+
     _secrets: Secrets
 
     @cached_property
-    def _api(self) -> AsyncDodoPayments:
-        return dodo_wire.client(self._wire, self._base, self._secrets.api_key)
+    def _api(self) -> "AsyncDodoPayments":
+        return wire.client(self._wire, self._base, self._secrets.api_key)
 
     @property
     def _search(self) -> Search:
@@ -171,7 +178,7 @@ class Dodo(Provider):
             raise OutcomeUnknown("dodo: the payment does not tell of its refunds")
         for entry in made:
             said = await self._search.whole_refund(entry)
-            if "metadata" not in said:
+            if not isinstance(said, dict) or "metadata" not in said:
                 raise OutcomeUnknown("dodo: a refund does not tell whose it is")
             if words.named(said, words.REFUND) == refund.id:
                 return words.refund_said(said, hearing)
@@ -181,7 +188,7 @@ class Dodo(Provider):
         secrets = [self._secrets.webhook_secret, self._secrets.previous_webhook_secret]
         live = [secret.get_secret_value() for secret in secrets if secret is not None]
         event_id = verify(live, headers, body, now)
-        hearing = Hearing(event_id, now, self._in_test_mode, Channel.WEBHOOK)
+        hearing = Hearing(event_id, now, self._secrets.play_money, Channel.WEBHOOK)
         try:
             said = words.told(json.loads(body), hearing)
         except (ValueError, RecursionError, OutcomeUnknown) as error:
@@ -204,7 +211,7 @@ class Dodo(Provider):
             page_size=PER_PAGE,
         )
         found = await items(call)
-        ours = [each for each in found if not isinstance(each, dict) or not words.none_of_ours(each)]
+        ours = [each for each in found if not words.is_bill(each)]
         return self._page(Subject.PAYMENT, ours, window, now, _after(number, found, PER_PAGE))
 
     async def list_refunds(self, window: Window, cursor: str | None, now: datetime) -> Page:
@@ -246,7 +253,11 @@ class Dodo(Provider):
 
     async def portal_url(self, customer: str, return_url: str) -> str:
         calls = self._api.customers.customer_portal.with_raw_response
-        return text(await answered(calls.create(customer, return_url=return_url)), "link")
+        said = await answered(calls.create(customer, return_url=return_url))
+        try:
+            return web_page(said.get("link"))
+        except ValueError as error:
+            raise OutcomeUnknown("dodo: the answer names no page") from error
 
     async def saved_methods(self, customer: str) -> tuple[SavedMethod, ...]:
         found = await items(self._api.customers.with_raw_response.retrieve_payment_methods(customer))
@@ -322,13 +333,12 @@ class Dodo(Provider):
                 on_payment_failure="prevent_change",
             )
         )
-        return await self.read_subscription(reference, now)
+        try:
+            return await self.read_subscription(reference, now)
+        except (ProviderRejected, ProviderUnavailable) as error:
+            raise OutcomeUnknown("dodo took the change, and does not say what became of it") from error
 
     # ------------------------------------------------------------------------------------------------
-
-    @property
-    def _in_test_mode(self) -> bool:
-        return self._secrets.environment == "test_mode"
 
     def _home(self) -> str:
         return _HOMES[self._secrets.environment]
@@ -341,9 +351,9 @@ class Dodo(Provider):
         return _CODES.get(code, usual)(f"dodo answered {status}: {code}")
 
     def _hearing(self, how: str, about: str, now: datetime) -> Hearing:
-        return Hearing(f"{how}:{now.isoformat()}:{about}", now, self._in_test_mode)
+        return Hearing(f"{how}:{now.isoformat()}:{about}", now, self._secrets.play_money)
 
-    async def _opened(self, wanted: CheckoutSessionCreateParams) -> Checkout:
+    async def _opened(self, wanted: "CheckoutSessionCreateParams") -> Checkout:
         said = await answered(self._api.checkout_sessions.with_raw_response.create(**wanted))
         try:
             return Checkout(reference=said["session_id"], url=said["checkout_url"])

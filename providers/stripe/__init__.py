@@ -1,0 +1,1 @@
+"""Stripe: ``adapter`` fills the port, ``requests`` and ``words`` translate, ``events`` hears."""
