@@ -1,0 +1,91 @@
+"""Plans, their prices, and what a subscription gives while it is in which status: values and rules, pure.
+
+``domain.calendar`` says when periods begin, ``domain.proration`` what a change comes to, ``domain.dunning``
+when a renewal is tried again.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from domain.calendar import Interval
+from domain.money import Money
+from domain.values import Value
+
+
+class SubscriptionStatus(StrEnum):
+    """The eight of the contract; whoever runs the schedule, they mean the same."""
+
+    INCOMPLETE = "incomplete"
+    """The first payment is awaited, for 23 hours."""
+    INCOMPLETE_EXPIRED = "incomplete_expired"
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    """A renewal was not paid; it is tried again."""
+    UNPAID = "unpaid"
+    """All tries were in vain. The subscription stays, and gives nothing."""
+    PAUSED = "paused"
+    CANCELED = "canceled"
+
+
+S = SubscriptionStatus
+TRANSITIONS: Final[Mapping[S, frozenset[S]]] = {
+    S.INCOMPLETE: frozenset({S.TRIALING, S.ACTIVE, S.INCOMPLETE_EXPIRED, S.CANCELED}),
+    # A trial that ends without a way of paying pauses.
+    S.TRIALING: frozenset({S.ACTIVE, S.PAST_DUE, S.PAUSED, S.CANCELED}),
+    S.ACTIVE: frozenset({S.PAST_DUE, S.PAUSED, S.CANCELED}),
+    S.PAST_DUE: frozenset({S.ACTIVE, S.UNPAID, S.PAUSED, S.CANCELED}),
+    S.UNPAID: frozenset({S.ACTIVE, S.CANCELED}),
+    S.PAUSED: frozenset({S.TRIALING, S.ACTIVE, S.PAST_DUE, S.CANCELED}),
+    S.INCOMPLETE_EXPIRED: frozenset(),
+    S.CANCELED: frozenset(),
+}
+
+
+def sources(to: SubscriptionStatus) -> list[SubscriptionStatus]:
+    """The statuses a subscription may be in just before ``to``."""
+    return [status for status in S if to in TRANSITIONS[status]]
+
+
+class Access(StrEnum):
+    """What a subscriber may use."""
+
+    FULL = "full"
+    GRACE = "grace"
+    """All of it, while a payment is still being tried."""
+    NONE = "none"
+
+
+def access(status: SubscriptionStatus | None) -> Access:
+    """What this status gives (contract, section 4); None is somebody without a subscription."""
+    if status in {S.TRIALING, S.ACTIVE}:
+        return Access.FULL
+    return Access.GRACE if status is S.PAST_DUE else Access.NONE
+
+
+class Feature(Value):
+    """What a plan gives. ``limit`` is how much of it in a period; None is as much as one likes."""
+
+    feature: str
+    limit: Annotated[int, Field(ge=0)] | None = None
+
+
+class Price(Value):
+    """What a plan costs, and how often. It never changes: a new one takes its place for new subscribers."""
+
+    id: str
+    money: Money
+    interval: Interval
+    interval_count: Annotated[int, Field(ge=1, le=36)] = 1
+    trial_days: Annotated[int, Field(ge=0, le=730)] = 0
+    per_seat: bool = False
+
+    def of(self, quantity: int) -> Money:
+        """A whole period for so many seats; a price that is not by the seat is the same for any number."""
+        if quantity < 1:
+            raise ValueError("a subscription has one seat or more")
+        seats = quantity if self.per_seat else 1
+        return Money(amount_minor=self.money.amount_minor * seats, currency=self.money.currency)
