@@ -13,7 +13,12 @@ from api.strict import Answer
 from domain.errors import NotFound, UnreadableEvent
 from domain.payment import Payment
 from domain.said import Said
-from domain.subscription import InvoiceObservation, SubscriptionObservation
+from domain.subscription import (
+    ClockObservation,
+    CustomerObservation,
+    InvoiceObservation,
+    SubscriptionObservation,
+)
 from providers.base import PROVIDERS
 from storage import inbox, payments
 from workflows import messages
@@ -56,7 +61,9 @@ async def receive(
     news: list[tuple[str, Said, Payment]] = []
     async with world.database.tenant(account.tenant_id) as tx:
         for said in observations:
-            if isinstance(said, SubscriptionObservation | InvoiceObservation):
+            if isinstance(
+                said, SubscriptionObservation | InvoiceObservation | CustomerObservation | ClockObservation
+            ):
                 # No subscription here is a provider's: whatever it bills by itself is none of ours.
                 continue
             letter = await inbox.receive(tx, account, said, body, now)

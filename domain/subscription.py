@@ -86,6 +86,34 @@ class InvoiceObservation(Message):
     evidence_sha256: str | None = None
 
 
+class CustomerObservation(Message):
+    """That what a customer can be charged by has changed: a card was saved, replaced or taken away."""
+
+    kind: Literal["customer"] = "customer"
+    raw_state: Annotated[str, Shown(255), AfterValidator(storable)]
+    """The provider's word for what happened."""
+    cause_id: Annotated[str, Shown(255), AfterValidator(storable)]
+    reference: Id
+    """The provider's name for the customer."""
+    customer_id: Id | None = None
+    """Ours, as the provider repeats it."""
+    sandbox: bool | None = None
+    observed_at: datetime
+    evidence_sha256: str | None = None
+
+
+class ClockObservation(Message):
+    """What a provider of play money shows on the clock that its users can push forward."""
+
+    kind: Literal["clock"] = "clock"
+    raw_state: Annotated[str, Shown(255), AfterValidator(storable)]
+    cause_id: Annotated[str, Shown(255), AfterValidator(storable)]
+    ahead_seconds: Annotated[int, Field(ge=0, lt=1 << 40)]
+    """By how much it is ahead of the clocks of the world."""
+    observed_at: datetime
+    evidence_sha256: str | None = None
+
+
 class Customer(Value):
     """Somebody who pays again. ``id`` is ours (``cus_…``), and the operation key."""
 
@@ -114,6 +142,18 @@ class Charge(Value):
     method: str
     """What ``saved_methods`` called it; at a company that charges by subscription, the subscription."""
     description: str | None = None
+
+
+class SetupOrder(Value):
+    """A hosted page where a customer leaves a way of paying, and nothing is taken."""
+
+    id: str
+    """The operation key, and our reference."""
+    customer: str
+    """The provider's name."""
+    success_url: str | None = None
+    cancel_url: str | None = None
+    expires_at: datetime
 
 
 class SubscriptionOrder(Value):

@@ -31,10 +31,13 @@ from domain.said import Said
 from domain.signatures import check_secret
 from domain.subscription import (
     Charge,
+    ClockObservation,
     Customer,
+    CustomerObservation,
     InvoiceObservation,
     PlanChange,
     SavedMethod,
+    SetupOrder,
     SubscriptionObservation,
     SubscriptionOrder,
 )
@@ -48,7 +51,7 @@ PROVIDERS: Final[dict[str, type["Provider"]]] = {}
 # How much longer a checkout may live at a provider than with us, who close it when its time is up.
 SPARE: Final = timedelta(minutes=1)
 
-Heard = Said | SubscriptionObservation | InvoiceObservation
+Heard = Said | SubscriptionObservation | InvoiceObservation | CustomerObservation | ClockObservation
 """All that a webhook can tell."""
 
 
@@ -79,6 +82,9 @@ class Capability(StrEnum):
     """A page where the payer sees to cards and subscriptions: ``ensure_customer`` and ``portal_url``."""
     SAVED_METHODS = auto()
     """Charges without the payer: ``saved_methods`` and ``charge_saved``."""
+    METHOD_SETUP = auto()
+    """Keeps a way of paying for us: ``open_setup``, and ``open_checkout`` with a customer. With it and
+    ``SAVED_METHODS`` the schedule of a subscription can be ours."""
     SIGNED_WEBHOOKS = auto()
     WEBHOOK_TIMESTAMP = auto()
     """The signature covers the time, so an old event cannot be played again."""
@@ -160,8 +166,12 @@ class Provider(ABC):
     # --- One payment --------------------------------------------------------------------------------
 
     @abstractmethod
-    async def open_checkout(self, order: PaymentOrder) -> Checkout:
-        """Create the hosted checkout. The payment id is the operation key: safe to repeat, where keys are."""
+    async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:
+        """Create the hosted checkout. The payment id is the operation key: safe to repeat, where keys are.
+
+        With a ``customer``, by the provider's name, what they pay with is kept for ``charge_saved``
+        (``METHOD_SETUP``).
+        """
 
     @abstractmethod
     async def read_checkout(self, reference: str, now: datetime) -> Observation:
@@ -242,15 +252,20 @@ class Provider(ABC):
         """A page, for some minutes, where this customer sees to cards and subscriptions."""
         raise self._cannot(customer, return_url)
 
+    async def open_setup(self, order: SetupOrder) -> Checkout:
+        """A hosted page where the customer leaves a way of paying; ``order.id`` is the operation key."""
+        raise self._cannot(order)
+
     async def saved_methods(self, customer: str) -> tuple[SavedMethod, ...]:
-        """What this customer can be charged by without being there."""
+        """What this customer can be charged by without being there: the one they want used comes first."""
         raise self._cannot(customer)
 
     async def charge_saved(self, charge: Charge, now: datetime) -> Observation:
         """Take money without the payer. The payment id is the operation key.
 
         Raises ``ProviderDeclined`` with the bank's reason. ATTEMPT_FAILED means that the payer must come and
-        approve.
+        approve. Later ``read_checkout`` and ``find_checkout`` tell of it as of a checkout, and
+        ``close_checkout`` sees to it that it takes no more.
         """
         raise self._cannot(charge, now)
 

@@ -98,7 +98,7 @@ class Sandbox(Provider):
 
     _secrets: Secrets
 
-    async def open_checkout(self, order: PaymentOrder) -> Checkout:
+    async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:  # noqa: ARG002
         wanted = {
             "reference": order.payment_id,
             "amount": order.money.amount_minor,

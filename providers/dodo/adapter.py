@@ -120,7 +120,7 @@ class Dodo(Provider):
 
     # --- One payment --------------------------------------------------------------------------------
 
-    async def open_checkout(self, order: PaymentOrder) -> Checkout:
+    async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:  # noqa: ARG002
         secrets, currency = self._secrets, order.money.currency
         if secrets.product_currency not in {None, currency}:
             raise ProviderRejected("dodo: the account's product is priced in another currency")

@@ -130,7 +130,7 @@ class Stripe(Provider):
 
     # --- One payment --------------------------------------------------------------------------------
 
-    async def open_checkout(self, order: PaymentOrder) -> Checkout:
+    async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:  # noqa: ARG002
         wanted = requests.payment_session(order)
         asked = self._api.checkout.sessions.create_async(wanted, {"idempotency_key": order.payment_id})
         return await _once(ask(asked, _opened))

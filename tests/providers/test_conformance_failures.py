@@ -328,9 +328,9 @@ async def test_an_adapter_that_is_wrong_about_failures_does_not_pass(http: httpx
     class Hopeful(Sandbox):
         name = "hopeful"
 
-        async def open_checkout(self, order: PaymentOrder) -> Checkout:
+        async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:
             try:
-                return await super().open_checkout(order)
+                return await super().open_checkout(order, customer)
             except OutcomeUnknown:
                 raise ProviderUnavailable("it will not have got there") from None
 

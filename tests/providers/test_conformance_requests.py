@@ -316,9 +316,9 @@ async def test_an_adapter_that_forgets_keys_or_money_does_not_pass(
     class Rounding(Sandbox):
         name = "rounding"
 
-        async def open_checkout(self, order: PaymentOrder) -> Checkout:
+        async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:
             money = Money(amount_minor=order.money.amount_minor // 100 * 100, currency=order.money.currency)
-            return await super().open_checkout(order.model_copy(update={"money": money}))
+            return await super().open_checkout(order.model_copy(update={"money": money}), customer)
 
     case = case_of("sandbox")
     with pytest.raises(AssertionError, match="the second time"):

@@ -110,9 +110,9 @@ async def test_a_log_that_shows_a_key_is_noticed(
     class Chatty(Sandbox):
         name = "chatty"
 
-        async def open_checkout(self, order: PaymentOrder) -> Checkout:
+        async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:
             logging.getLogger("chatty").debug("as %s", self._headers())
-            return await super().open_checkout(order)
+            return await super().open_checkout(order, customer)
 
     case = replace(case_of("sandbox"), provider=Chatty)
     with caplog.at_level(logging.DEBUG), pytest.raises(Exception, match="reached"):

@@ -24,7 +24,7 @@ from domain.errors import (
     ProviderUnavailable,
     SignatureInvalid,
 )
-from domain.evidence import Channel, Word
+from domain.evidence import Channel, Observation, Word
 from domain.money import Money
 from domain.reconciliation import Window
 from domain.refund import RefundWord
@@ -330,6 +330,7 @@ def test_both_webhook_secrets_are_live() -> None:
     for secret in ("whsec_new", "whsec_old"):
         header = sign(body.decode(), secret, timestamp=int(NOW.timestamp()))
         (said,) = adapter.read_webhook({"stripe-signature": header}, body, NOW)
+        assert isinstance(said, Observation)
         assert said.word is Word.PAID
     header = sign(body.decode(), "", timestamp=int(NOW.timestamp()))
     with pytest.raises(SignatureInvalid):

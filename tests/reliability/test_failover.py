@@ -202,11 +202,11 @@ async def moods(shop: Shop) -> AsyncIterator[list[type[ProviderError]]]:
     class Moody(Sandbox):
         name = "moody"
 
-        async def open_checkout(self, order: PaymentOrder) -> Checkout:
+        async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:
             mood = moods.pop() if moods else None
             if mood is not None and mood in NOT_CREATED:
                 raise mood
-            made = await super().open_checkout(order)
+            made = await super().open_checkout(order, customer)
             if mood is not None:
                 raise mood
             return made
