@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from domain.calendar import Interval
+from domain.errors import IllegalTransition
 from domain.money import Money
 from domain.values import Value
 
@@ -31,6 +32,13 @@ class SubscriptionStatus(StrEnum):
     CANCELED = "canceled"
 
 
+class AfterDunning(StrEnum):
+    """What becomes of a subscription when all tries to have it paid were in vain."""
+
+    CANCEL = "cancel"
+    UNPAID = "unpaid"
+
+
 S = SubscriptionStatus
 TRANSITIONS: Final[Mapping[S, frozenset[S]]] = {
     S.INCOMPLETE: frozenset({S.TRIALING, S.ACTIVE, S.INCOMPLETE_EXPIRED, S.CANCELED}),
@@ -48,6 +56,12 @@ TRANSITIONS: Final[Mapping[S, frozenset[S]]] = {
 def sources(to: SubscriptionStatus) -> list[SubscriptionStatus]:
     """The statuses a subscription may be in just before ``to``."""
     return [status for status in S if to in TRANSITIONS[status]]
+
+
+def in_order(status: SubscriptionStatus, to: SubscriptionStatus) -> None:
+    """Raises ``IllegalTransition`` when a subscription that is in ``status`` cannot come to be in ``to``."""
+    if to not in TRANSITIONS[status]:
+        raise IllegalTransition(f"A subscription that is {status} does not become {to}.")
 
 
 class Access(StrEnum):

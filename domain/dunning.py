@@ -16,6 +16,7 @@ HARD: Final = frozenset(
         "incorrect_number",
         "invalid_account",
         "lost_card",
+        "no_method",
         "pickup_card",
         "restricted_card",
         "stolen_card",
