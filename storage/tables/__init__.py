@@ -4,6 +4,7 @@ Row-level security, triggers and grants stand in the migrations; a test compares
 """
 
 from storage.tables.base import metadata
+from storage.tables.catalog import plans, prices
 from storage.tables.messages import deliveries, event_sequences, events, inbox, webhook_endpoints
 from storage.tables.money import checkouts, entitlements, ledger_entries, payment_events, payments
 from storage.tables.money_back import approvals, disputes, refunds
@@ -34,6 +35,8 @@ __all__ = [
     "metadata",
     "payment_events",
     "payments",
+    "plans",
+    "prices",
     "provider_accounts",
     "provider_health",
     "reconciliation_differences",
