@@ -84,9 +84,7 @@ def _line(kind: LineKind, terms: Terms, amount_minor: int, period: Period) -> Li
 
 def _rhythm(terms: Terms, sub: Subscription, anchor: datetime) -> Rhythm:
     price = terms.price
-    return Rhythm(
-        anchor=anchor, interval=price.interval, count=price.interval_count, zone=sub.rhythm.zone
-    )
+    return Rhythm(anchor=anchor, interval=price.interval, count=price.interval_count, zone=sub.rhythm.zone)
 
 
 def _pace(terms: Terms) -> tuple[str, int]:

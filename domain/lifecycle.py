@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.billing import AfterDunning, SubscriptionStatus, in_order
-from domain.calendar import Period, Rhythm
+from domain.calendar import MONTHS_A_YEAR, Interval, Period, Rhythm
 from domain.catalog import Price
 from domain.dunning import HARD, RETRIED_ON, next_try
 from domain.errors import IllegalTransition
 from domain.invoice import InvoiceStatus, Line, LineKind, Reason
-from domain.values import Value
+from domain.values import Message, Value
 
 S = SubscriptionStatus
 
@@ -93,7 +93,21 @@ class Subscription(Value):
 
     def wall(self, at: datetime, scale: float) -> datetime:
         """What the world's clock shows when it is ``at`` in its billing time."""
-        return self.begun_at + (at - self.ahead - self.begun_at) / scale
+        # Rounded up: whoever looks then must find that it is time.
+        return self.begun_at + (at - self.ahead - self.begun_at) / scale + timedelta(milliseconds=1)
+
+    @property
+    def ref(self) -> "SubscriptionRef":
+        return SubscriptionRef(tenant_id=self.tenant_id, subscription_id=self.id)
+
+    @property
+    def mrr_e4(self) -> int:
+        """What it brings in a month, in ten-thousandths of a minor unit; a trial brings nothing yet."""
+        if self.status not in {S.ACTIVE, S.PAST_DUE}:
+            return 0
+        price = self.terms.price
+        months = price.interval_count * (MONTHS_A_YEAR if price.interval is Interval.YEAR else 1)
+        return self.terms.total_minor * 10_000 // months
 
     @property
     def cancel_at(self) -> datetime | None:
@@ -104,6 +118,13 @@ class Subscription(Value):
         if to is not self.status:
             in_order(self.status, to)
         return self.model_copy(update={"status": to, "updated_at": at, **facts})
+
+
+class SubscriptionRef(Message):
+    """What a subscription's workflow is told: ids only."""
+
+    tenant_id: str
+    subscription_id: str
 
 
 class Bill(Value):
@@ -136,13 +157,14 @@ def due(sub: Subscription) -> datetime | None:
         return sub.set_up_at
     if sub.method_changed and sub.status in {S.PAST_DUE, S.UNPAID, S.PAUSED}:
         return sub.updated_at
-    marks = {
+    ends = None if sub.period is None else sub.period.end
+    marks: dict[S, list[datetime | None]] = {
         S.INCOMPLETE: [sub.created_at + INCOMPLETE_LASTS],
-        S.TRIALING: [_reminder(sub), sub.period and sub.period.end],
-        S.ACTIVE: [sub.period and sub.period.end],
-        S.PAST_DUE: [sub.next_try_at, sub.give_up_at, sub.period and sub.period.end],
-    }.get(sub.status, [])
-    return min((mark for mark in marks if mark is not None), default=None)
+        S.TRIALING: [_reminder(sub), ends],
+        S.ACTIVE: [ends],
+        S.PAST_DUE: [sub.next_try_at, sub.give_up_at, ends],
+    }
+    return min((mark for mark in marks.get(sub.status, []) if mark is not None), default=None)
 
 
 def _reminder(sub: Subscription) -> datetime | None:
@@ -170,18 +192,20 @@ def take(sub: Subscription, now: datetime, policy: AfterDunning, *, has_method: 
     if at is None or at > now:
         return None
     if sub.status is S.INCOMPLETE:
-        if sub.set_up_at is not None:
-            return _trial_begun(sub, sub.set_up_at)
-        return expired(sub, at)
+        return expired(sub, at) if sub.set_up_at is None else _trial_begun(sub, at)
     if sub.method_changed:
         return _method_news(sub, now, has_method=has_method)
-    if sub.status is S.TRIALING and at == _reminder(sub):
-        told = sub.model_copy(update={"reminded": True})
-        return Step(after=told, at=at, told=("trial_will_end",))
-    if sub.status is S.PAST_DUE and at == sub.next_try_at:
-        return Step(after=sub.model_copy(update={"next_try_at": None}), at=at, charge=True)
-    if sub.status is S.PAST_DUE and at == sub.give_up_at:
+    if sub.period is not None and at == sub.period.end:
+        return _period_over(sub, at, has_method=has_method)
+    if sub.status is S.PAST_DUE and at != sub.next_try_at:
         return _given_up(sub, at, policy)
+    # Before the end of a period there is only this: a trial's reminder, or another try.
+    news: dict[str, object] = {"next_try_at": None} if sub.status is S.PAST_DUE else {"reminded": True}
+    told = () if sub.status is S.PAST_DUE else ("trial_will_end",)
+    return Step(after=sub.model_copy(update=news), at=at, told=told, charge=sub.status is S.PAST_DUE)
+
+
+def _period_over(sub: Subscription, at: datetime, *, has_method: bool) -> Step:
     if sub.cancel_at_period_end:
         return _ended(sub, at)
     if sub.status is S.TRIALING and not has_method and sub.terms.total_minor > 0:
@@ -272,9 +296,7 @@ def _without_method(sub: Subscription) -> bool:
 def _restarted(sub: Subscription, now: datetime) -> Step:
     """After a pause there is no time left that was paid for: a new period begins."""
     step = _next_period(
-        sub.model_copy(
-            update={"rhythm": sub.rhythm.model_copy(update={"anchor": now}), "next_number": 0}
-        ),
+        sub.model_copy(update={"rhythm": sub.rhythm.model_copy(update={"anchor": now}), "next_number": 0}),
         now,
     )
     return step.model_copy(update={"told": (*step.told, "resumed")})

@@ -89,7 +89,7 @@ async def in_trouble(tenant: Tenant) -> None:
     """Its account cannot be used, says a process that will be heard until tomorrow."""
     await tenant.rows(
         "INSERT INTO provider_health (account_id, process, tenant_id, credentials, state, failures,"
-        " last_failure, since, seen_at) SELECT id, 'prc_test', tenant_id, '', 'closed', 5, '', now(),"
+        " last_failure, since, seen_at) SELECT id, 'wrk_test', tenant_id, '', 'closed', 5, '', now(),"
         " now() + interval '1 day' FROM provider_accounts"
     )
 
