@@ -74,7 +74,7 @@ async def test_not_even_a_superuser_changes_what_a_price_is(shop: Tenant, column
 
 async def test_a_price_is_superseded_once_and_for_ever(shop: Tenant) -> None:
     async with above_the_rules(shop.house) as db:
-        for change in ("NULL", "superseded_at + interval '1 second'"):
+        for change in ("superseded_at + interval '1 second'", "NULL"):
             with pytest.raises(asyncpg.RestrictViolationError, match="a price never changes"):
                 async with db.transaction():
                     await db.execute(
