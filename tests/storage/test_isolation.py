@@ -18,6 +18,7 @@ from storage.tables import metadata
 from tests.house import House, Receiver, Tenant, eventually, sealed
 from tests.stories.test_reconciliation import nobodys_capture, reconciled
 from tests.stories.test_refunds import paid, refund
+from tests.stories.visitor import PLAN
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -63,6 +64,7 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await money_back(tenant)
             await tenant.disputed(payment)
             await in_trouble(tenant)
+            assert (await tenant.call("POST", "/v1/plans", json=PLAN)).status_code == 201
             await sealed(tenant)
             await nobodys_capture(tenant, "pay_of_nobody")
         for tenant in (us, them):
