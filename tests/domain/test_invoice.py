@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.calendar import Period
-from domain.invoice import Line, LineKind, Tax, Totals, totals
+from domain.invoice import Line, LineKind, Tax, Totals, tax_within, totals
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 JANUARY = Period(start=START, end=START + timedelta(days=31))
@@ -105,3 +105,9 @@ def test_a_credit_mirrors_its_charge(amounts: list[int], tax: Tax) -> None:
 def test_what_was_credited_pays_for_the_same_again(amounts: list[int], tax: Tax, credit: int) -> None:
     given_back = come_to([-amount for amount in amounts], tax).credited_minor
     assert come_to(amounts, tax, credit + given_back).amount_due_minor <= come_to(amounts, tax).credited_minor
+
+
+@given(AMOUNTS, TAXES)
+def test_whoever_gets_all_back_gets_all_of_the_tax_back(amounts: list[int], tax: Tax) -> None:
+    said = come_to(amounts, tax)
+    assert tax_within(said.total_minor - said.credited_minor, tax) == said.tax_minor
