@@ -225,6 +225,7 @@ class Paper:
         canvas.setTitle(printable(imprint.title))
         canvas.setAuthor(printable(imprint.author))
         canvas.setCreator("Paysaga")
+        canvas.setSubject("")
         made = f"{imprint.at.astimezone(UTC):D:%Y%m%d%H%M%SZ}"
         canvas.setDateFormatter(lambda *_now: made)
         for number, (inks, rules) in enumerate(zip(self._pages, self._rules, strict=True), start=1):
