@@ -160,6 +160,21 @@ async def test_who_calls_for_the_first_time_after_a_push_has_skipped_nothing(spa
     assert await ahead(spare_shop, "clock.advanced") == [3_600]
 
 
+async def test_one_accounts_clock_can_be_pushed_alone(shop: Shop, other_shop: Shop) -> None:
+    session = await other_shop.open()
+    await shop.get("/v1/payments")
+    push = {"advanceSeconds": MONTH, "account": shop.account}
+    for _ in range(2):
+        await shop.company.control("POST", "clock", json=push)
+    assert await ahead(shop, "clock.advanced", "clock.advanced") == [MONTH, 2 * MONTH]
+    assert (await other_shop.read(session))["status"] == "open"
+    assert other_shop.told() == []
+    address = f"{shop.company.control_url}/_control/clock"
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.post(address, json={**push, "account": "never-seen"})
+    assert answer.status_code == 404
+
+
 async def test_the_push_is_told_after_everything_else(spare_shop: Shop) -> None:
     sessions = [await spare_shop.open() for _ in range(5)]
     spare_shop.company.mailbox.slow[f"{spare_shop.account} checkout.expired"] = 0.4
