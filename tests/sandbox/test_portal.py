@@ -57,8 +57,9 @@ async def test_the_pages_are_plain_forms_with_labels(patron: Patron) -> None:
         outline = Outline((await look(page)).text)
         [field] = [one for one in outline.all("input") if one["name"] == "cardNumber"]
         assert field["id"] in {label["for"] for label in outline.all("label")}
-        submits = [one["value"] for one in outline.all("button") if one.get("type") != "button"]
-        assert submits == actions
+        submits = [one for one in outline.all("button") if one.get("type") != "button"]
+        assert [one["value"] for one in submits] == actions
+        assert "copy" not in {one.get("class") for one in submits}, "the script would take it for its own"
         assert {form["method"] for form in outline.all("form")} == {"post"}
 
 
