@@ -169,6 +169,7 @@ CASE = Case(
     webhook_secrets=("webhookSecret", "previousWebhookSecret"),
     scripts={
         "open_checkout": [Rule("POST", "/checkouts", _OPENED)],
+        "open_keeping": [Rule("POST", "/checkouts", _OPENED)],
         "read_checkout": _script_of_paid(PRICE.amount_minor, PRICE.currency),
         "close_checkout": [Rule("GET", f"/checkouts/{CHECKOUT}", session(None, None))],
         "find_checkout": [_payment(), Rule("GET", "/payments", {"items": [payment()]})],
@@ -216,6 +217,10 @@ CASE = Case(
             Rule("GET", "/payments", {"items": []}),
             Rule("POST", f"/subscriptions/{METHOD}/charge", {"payment_id": CAPTURE}),
         ],
+        "find_charge": [
+            _payment(checkout_session_id=None, metadata={"paysaga_payment": CHARGE.payment_id}),
+            Rule("GET", "/payments", {"items": [payment(metadata={"paysaga_payment": CHARGE.payment_id})]}),
+        ],
         "subscribe": [Rule("POST", "/checkouts", _OPENED)],
         "read_subscription": [_SUBSCRIPTION],
         "cancel_subscription": [
@@ -238,6 +243,7 @@ CASE = Case(
         "list_refunds": (Place(1, "status"),),
         "list_disputes": (Place(0, "items.0.dispute_status"), Place(0, "items.0.dispute_stage")),
         "charge_saved": _BY_STATUS,
+        "find_charge": _BY_STATUS,
         "read_subscription": _BY_STATUS,
         "cancel_subscription": _BY_STATUS,
         "change_subscription": _BY_STATUS,

@@ -117,6 +117,7 @@ CASE = Case(
     webhook_secrets=("webhookSecret", "previousWebhookSecret"),
     scripts={
         "open_checkout": [Rule("POST", "/v1/checkout_sessions", session(), 201)],
+        "open_keeping": [Rule("POST", "/v1/checkout_sessions", session(), 201)],
         "read_checkout": _script_of_paid(PRICE.amount_minor, PRICE.currency),
         "close_checkout": [
             Rule("POST", f"/v1/checkout_sessions/{CHECKOUT}/expire", session(status="expired")),
