@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from sandbox import checkout, disputes, pages, refunds
+from sandbox import billing, card_pages, checkout, customers, disputes, pages, refunds
 from sandbox.checkout import Session
 from sandbox.dialects import OWN, Event
 from sandbox.disputes import Dispute
@@ -19,14 +19,15 @@ from sandbox.errors import missing
 from sandbox.events import WebhookEndpoint
 from sandbox.faces import dodo, stripe
 from sandbox.gate import Call, perform
-from sandbox.idempotency import Answer, digest, once, read_key
+from sandbox.idempotency import Answer, digest, once
 from sandbox.payments import Payment
 from sandbox.refunds import Refund
-from sandbox.store import Record, new_id
+from sandbox.routes import lister, reader, write
+from sandbox.store import new_id
 from sandbox.wire import (
+    LARGEST_AMOUNT,
     Body,
     Filters,
-    Handler,
     Instant,
     Reference,
     WebAddress,
@@ -40,14 +41,12 @@ from sandbox.wire import (
 )
 from sandbox.world import World
 
-_LARGEST_AMOUNT = 10**14
-
 
 class NewSession(Body):
     """The body of ``POST /v1/checkout_sessions``."""
 
     reference: Reference
-    amount: Annotated[int, Field(ge=1, le=_LARGEST_AMOUNT)]
+    amount: Annotated[int, Field(ge=1, le=LARGEST_AMOUNT)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     description: Annotated[str, Field(max_length=500)] | None = None
     customer_email: Annotated[str, Field(max_length=254)] | None = None
@@ -55,13 +54,14 @@ class NewSession(Body):
     cancel_url: WebAddress | None = None
     expires_at: Instant | None = None
     metadata: Annotated[dict[str, str], Field(max_length=50, default_factory=dict)]
+    customer: str | None = None
 
 
 class NewRefund(Body):
     """The body of ``POST /v1/refunds``."""
 
     payment: str
-    amount: Annotated[int, Field(ge=1, le=_LARGEST_AMOUNT)] | None = None
+    amount: Annotated[int, Field(ge=1, le=LARGEST_AMOUNT)] | None = None
     reference: Reference | None = None
     reason: Annotated[str, Field(max_length=500)] | None = None
 
@@ -89,9 +89,11 @@ async def create_checkout(request: Request) -> Response:
     """Offer a payment."""
     world, account = world_of(request), caller(request)
     order = await read(request, NewSession)
-    call = _write(request, "checkout.create", account, order.reference)
+    call = write(request, "checkout.create", account, order.reference)
 
     def effect() -> Answer:
+        if order.customer is not None:
+            customers.find(world, order.customer, account)
         session = checkout.open_session(world, _session(world, account, order))
         shown = session.wire()
         checkout.overtake(world, session)
@@ -127,7 +129,7 @@ async def expire_checkout(request: Request) -> Response:
     def effect() -> Response:
         return JSONResponse(checkout.expire(world, checkout.find(world, identity, account)).wire())
 
-    call = _write(request, "checkout.close", account, known.reference if known else None)
+    call = write(request, "checkout.close", account, known.reference if known else None)
     return await perform(world, replace(call, pretend=pretend), effect)
 
 
@@ -136,7 +138,7 @@ async def create_refund(request: Request) -> Response:
     world, account = world_of(request), caller(request)
     order = await read(request, NewRefund)
     known = world.store.get(Payment, order.payment, account)
-    call = _write(request, "refund.create", account, known.reference if known else None)
+    call = write(request, "refund.create", account, known.reference if known else None)
 
     def effect() -> Answer:
         payment = world.store.get(Payment, order.payment, account)
@@ -164,7 +166,7 @@ async def answer_dispute(request: Request) -> Response:
     world, account = world_of(request), caller(request)
     order = await read(request, NewEvidence)
     known = world.store.get(Dispute, request.path_params["id"], account)
-    call = _write(request, "dispute.answer", account, known.reference if known else None)
+    call = write(request, "dispute.answer", account, known.reference if known else None)
 
     def effect() -> Response:
         dispute = world.store.get(Dispute, request.path_params["id"], account)
@@ -192,7 +194,7 @@ async def create_endpoint(request: Request) -> Response:
         world.store.insert(endpoint)
         return JSONResponse({**endpoint.wire(), "secret": endpoint.secret}, 201)
 
-    return await perform(world, _write(request, "endpoint.create", account, None), effect)
+    return await perform(world, write(request, "endpoint.create", account, None), effect)
 
 
 async def delete_endpoint(request: Request) -> Response:
@@ -206,67 +208,31 @@ async def delete_endpoint(request: Request) -> Response:
         world.store.delete(endpoint)
         return JSONResponse({"id": endpoint.id, "deleted": True})
 
-    return await perform(world, _write(request, "endpoint.delete", account, None), effect)
-
-
-def _write(request: Request, operation: str, account: str, reference: str | None) -> Call:
-    return Call(request, operation, account, reference, read_key(request.headers.get("idempotency-key")))
-
-
-def _reader(kind: type[Record], operation: str) -> Handler:
-    """Make the route that shows one record."""
-
-    async def read_one(request: Request) -> Response:
-        world, account = world_of(request), caller(request)
-        identity = request.path_params["id"]
-        known = world.store.get(kind, identity, account)
-
-        def effect() -> Response:
-            record = world.store.get(kind, identity, account)
-            if record is None:
-                raise missing(kind.KIND.replace("_", " "))
-            return JSONResponse(record.wire())
-
-        call = Call(request, operation, account, known.reference if known else None)
-        return await perform(world, call, effect)
-
-    return read_one
-
-
-def _lister(kind: type[Record], operation: str) -> Handler:
-    """Make the route that lists records, oldest first."""
-
-    async def list_some(request: Request) -> Response:
-        world, account = world_of(request), caller(request)
-        filters = read_query(request, Filters)
-        call = Call(request, operation, account, filters.reference)
-        return await perform(
-            world, call, lambda: JSONResponse(listing(world.store.page(kind, filters.query(account))))
-        )
-
-    return list_some
+    return await perform(world, write(request, "endpoint.delete", account, None), effect)
 
 
 ROUTES: list[BaseRoute] = [
     Route("/livez", livez),
     Route("/v1/checkout_sessions", create_checkout, methods=["POST"]),
-    Route("/v1/checkout_sessions", _lister(Session, "checkout.find")),
-    Route("/v1/checkout_sessions/{id}", _reader(Session, "checkout.read")),
+    Route("/v1/checkout_sessions", lister(Session, "checkout.find")),
+    Route("/v1/checkout_sessions/{id}", reader(Session, "checkout.read")),
     Route("/v1/checkout_sessions/{id}/expire", expire_checkout, methods=["POST"]),
-    Route("/v1/payments", _lister(Payment, "payment.list")),
-    Route("/v1/payments/{id}", _reader(Payment, "payment.read")),
+    Route("/v1/payments", lister(Payment, "payment.list")),
+    Route("/v1/payments/{id}", reader(Payment, "payment.read")),
     Route("/v1/refunds", create_refund, methods=["POST"]),
     Route("/v1/refunds", list_refunds),
-    Route("/v1/refunds/{id}", _reader(Refund, "refund.read")),
-    Route("/v1/disputes", _lister(Dispute, "dispute.list")),
-    Route("/v1/disputes/{id}", _reader(Dispute, "dispute.read")),
+    Route("/v1/refunds/{id}", reader(Refund, "refund.read")),
+    Route("/v1/disputes", lister(Dispute, "dispute.list")),
+    Route("/v1/disputes/{id}", reader(Dispute, "dispute.read")),
     Route("/v1/disputes/{id}/evidence", answer_dispute, methods=["POST"]),
-    Route("/v1/events", _lister(Event, "event.list")),
-    Route("/v1/events/{id}", _reader(Event, "event.read")),
+    Route("/v1/events", lister(Event, "event.list")),
+    Route("/v1/events/{id}", reader(Event, "event.read")),
     Route("/v1/webhook_endpoints", create_endpoint, methods=["POST"]),
-    Route("/v1/webhook_endpoints", _lister(WebhookEndpoint, "endpoint.list")),
+    Route("/v1/webhook_endpoints", lister(WebhookEndpoint, "endpoint.list")),
     Route("/v1/webhook_endpoints/{id}", delete_endpoint, methods=["DELETE"]),
+    *billing.ROUTES,
     *pages.ROUTES,
+    *card_pages.ROUTES,
 ]
 
 

@@ -1,5 +1,7 @@
 """Checkout sessions: an offer to pay that ends once, as complete, expired or cancelled.
 
+One with a customer keeps the card that pays. A card that can be kept, and fails later, pays there once.
+
 Functions that change a session are called inside a transaction, after ``jobs.run_due``.
 """
 
@@ -8,7 +10,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from sandbox import cards, faults, jobs, money, payments
+from sandbox import cards, customers, faults, jobs, money, payments
+from sandbox.cards import DECLINES
 from sandbox.errors import Refused, invalid, missing
 from sandbox.events import emit
 from sandbox.store import Record, new_id
@@ -16,19 +19,6 @@ from sandbox.world import World
 
 LIFE = timedelta(hours=24)
 BANK_SECONDS = 5
-DISPUTE_SECONDS = 2
-DECLINES = {
-    "card_declined": "the bank declined the card",
-    "insufficient_funds": "there is not enough money on the card",
-    "lost_card": "the card was reported lost",
-    "stolen_card": "the card was reported stolen",
-    "expired_card": "the card has expired",
-    "incorrect_cvc": "the security code is wrong",
-    "processing_error": "the card could not be processed",
-    "invalid_number": "this is not one of the test card numbers",
-    "authentication_failed": "the cardholder did not approve the payment",
-    "bank_refused": "the bank refused the transfer",
-}
 
 
 class Session(Record):
@@ -50,6 +40,8 @@ class Session(Record):
     currency_captured: str | None = None
     url: str
     payment: str | None = None
+    customer: str | None = None
+    """Who pays; what they pay with is kept for charges without them."""
     last_error: dict[str, str] | None = None
     mode: Literal["test"] = "test"
     metadata: dict[str, str]
@@ -78,7 +70,7 @@ def open_session(world: World, session: Session) -> Session:
     life = session.expires_at - world.clock.real()
     if life <= timedelta():
         raise invalid("expires_at is in the past", "expires_at_invalid")
-    session.skew = _skew()
+    session.skew = faults.skew()
     world.store.insert(session)
     jobs.put_off(world, "checkout.expire", session.id, life)
     return session
@@ -120,14 +112,14 @@ def attempt(world: World, session: Session, card: cards.Card) -> None:
     scenario = card.scenario
     session.challenge = None
     _acted(world, session)
-    if scenario.outcome == "decline":
+    if scenario.outcome == "decline" and not (session.customer and card.keepable):
         decline(world, session, scenario.decline)
     elif scenario.outcome == "challenge":
         session.challenge = card.last4
         world.store.update(session)
     elif scenario.outcome == "bank":
         session.status, session.payment_status = "complete", "processing"
-        session.bank, session.skew = (card.last4, scenario.name), session.skew + _skew()
+        session.bank, session.skew = (card.last4, scenario.name), session.skew + faults.skew()
         _leave_open(world, session, "checkout.processing")
         jobs.put_off(world, "checkout.bank_answers", session.id, world.scaled(BANK_SECONDS))
     else:
@@ -138,7 +130,7 @@ def answer_challenge(world: World, session: Session, *, approved: bool) -> None:
     """Let the cardholder approve or refuse the payment that waits for them."""
     if session.challenge is None:
         raise Refused(409, "no_challenge", "no card of this session waits for approval")
-    card = cards.Card(session.challenge, cards.SUCCESS)
+    card = cards.approved(session.challenge)
     session.challenge = None
     if approved:
         _capture(world, session, card)
@@ -164,24 +156,18 @@ def _acted(world: World, session: Session) -> None:
     session.attempted_at = session.attempted_at or world.clock.real()
 
 
-def _skew() -> tuple[str, ...]:
-    return tuple(rule.fault for rule in faults.HITS.get() if rule.fault in {"wrongAmount", "wrongCurrency"})
-
-
 def _capture(world: World, session: Session, card: cards.Card) -> None:
     # Every caller has checked, under the write lock, that nothing was captured before: say so again here.
     if session.payment is not None:
         raise AssertionError("a session captures once")
-    skew = session.skew + _skew()
-    amount = money.wrong_amount(session.amount) if "wrongAmount" in skew else session.amount
-    currency = money.wrong_currency(session.currency) if "wrongCurrency" in skew else session.currency
+    amount, currency = faults.skewed(session.amount, session.currency, session.skew + faults.skew())
     payment = payments.capture(world, of=session, amount=amount, currency=currency, card=card)
     session.status, session.payment_status = "complete", "paid"
     session.payment, session.amount_captured, session.currency_captured = payment.id, amount, currency
     session.last_error = None
     _leave_open(world, session, "checkout.completed")
-    if card.scenario.disputed:
-        jobs.put_off(world, "dispute.open", payment.id, world.scaled(DISPUTE_SECONDS))
+    if session.customer and card.keepable:
+        customers.keep(world, customers.find(world, session.customer, session.account), card)
 
 
 def _end(world: World, session: Session, status: Literal["expired", "cancelled"]) -> None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from sandbox import dialects, disputes, faults, jobs, ledger, payments
+from sandbox import dialects, disputes, faults, jobs, ledger, payments, timekeeping
 from sandbox.accounts import ACCOUNT
 from sandbox.dialects import OWN, Event
 from sandbox.errors import missing
@@ -132,12 +132,13 @@ async def show_clock(request: Request) -> Response:
 
 
 async def advance_clock(request: Request) -> Response:
-    """Push the sandbox's time forward and do everything that fell due on the way."""
+    """Push the sandbox's time forward, do everything that fell due on the way, and tell every account."""
     world, order = world_of(request), await read(request, Advance)
-    world.clock.advance(timedelta(seconds=order.advance_seconds))
     with world.store.transaction():
-        world.store.set_setting("advanced_us", str(world.clock.advanced // timedelta(microseconds=1)))
+        timekeeping.advance(world, timedelta(seconds=order.advance_seconds))
     jobs.run_due(world)
+    with world.store.transaction():
+        timekeeping.tell(world)
     world.alarm.set()
     return await show_clock(request)
 

@@ -11,7 +11,7 @@ import httpx
 from sandbox import dialects
 from sandbox.clock import from_microseconds, to_microseconds
 from sandbox.dialects import Event
-from sandbox.events import WebhookEndpoint
+from sandbox.events import LAST, WebhookEndpoint
 from sandbox.world import World, log
 
 TIMEOUT_SECONDS = 15
@@ -57,9 +57,12 @@ class Courier:
         waiting = "SELECT DISTINCT account FROM deliveries WHERE state = 'pending' AND due_us <= ?"
         for (account,) in sql.execute(waiting, (now_us,)).fetchall() if room > 0 else ():
             rows = sql.execute(
-                "SELECT * FROM deliveries WHERE state = 'pending' AND account = ? AND due_us <= ?"
+                "SELECT * FROM deliveries AS one WHERE state = 'pending' AND account = ? AND due_us <= ?"
+                " AND (trick IS NOT ? OR NOT EXISTS (SELECT 1 FROM deliveries AS earlier"
+                " WHERE earlier.state = 'pending' AND earlier.account = one.account AND earlier.attempt = 0"
+                " AND earlier.due_us <= one.due_us AND earlier.seq < one.seq))"
                 " ORDER BY due_us, seq LIMIT ?",
-                (account, now_us, AT_ONCE_PER_ACCOUNT + busy[account]),
+                (account, now_us, LAST, AT_ONCE_PER_ACCOUNT + busy[account]),
             ).fetchall()
             free = [row for row in rows if row["seq"] not in self._under_way]
             chosen += free[: max(0, AT_ONCE_PER_ACCOUNT - busy[account])]

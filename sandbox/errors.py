@@ -1,6 +1,13 @@
 """The one exception by which the sandbox says no on purpose."""
 
-TYPES = {400: "invalid_request", 401: "authentication", 404: "not_found", 409: "conflict", 429: "rate_limit"}
+TYPES = {
+    400: "invalid_request",
+    401: "authentication",
+    402: "card_error",
+    404: "not_found",
+    409: "conflict",
+    429: "rate_limit",
+}
 
 
 class Refused(Exception):

@@ -9,6 +9,8 @@ from sandbox.dialects import Event
 from sandbox.store import Query, Record, new_id
 from sandbox.world import World
 
+LAST = "last"
+"""The trick of a delivery that waits for those before it."""
 _TRICKS = frozenset({"badSignature", "staleTimestamp", "reorder"})
 _DELAYS = {"late": 5.0, "reorder": 10.0}
 
@@ -23,8 +25,11 @@ class WebhookEndpoint(Record):
     secret: str
 
 
-def emit(world: World, kind: str, record: Record) -> None:
-    """Tell a record's account, in its dialect, what happened. Call inside the causing transaction."""
+def emit(world: World, kind: str, record: Record, *, after_all: bool = False) -> None:
+    """Tell a record's account, in its dialect, what happened. Call inside the causing transaction.
+
+    With ``after_all``, it leaves when everything that was due before it was tried once.
+    """
     dialect = dialects.of(record)
     tellings = dialect.tellings(world, kind, record)
     # One happening, one set of faults, in however many webhooks a company tells it.
@@ -42,17 +47,17 @@ def emit(world: World, kind: str, record: Record) -> None:
             spoils=tuple(rule.fault for rule in rules),
         )
         world.store.insert(event)
-        _send(world, event, rules)
+        _send(world, event, rules, LAST if after_all else None)
 
 
-def _send(world: World, event: Event, rules: tuple[faults.Rule, ...]) -> None:
+def _send(world: World, event: Event, rules: tuple[faults.Rule, ...], place: str | None) -> None:
     if "lost" in event.spoils:
         return
     dialect, shown = dialects.of(event), event.data
     for name in event.spoils:
         shown = dialect.distort(shown, name)
     delay = max((rule.seconds or _DELAYS[rule.fault] for rule in rules if rule.fault in _DELAYS), default=0.0)
-    trick = next((name for name in event.spoils if name in _TRICKS), None)
+    trick = next((name for name in event.spoils if name in _TRICKS), place)
     for _ in range(2 if "duplicate" in event.spoils else 1):
         post(world, event, dialect.letter(event, shown), delay=delay, trick=trick)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sandbox import money
 from sandbox.store import new_id
 from sandbox.world import World
 
@@ -17,6 +18,15 @@ OPERATIONS = frozenset(
         "checkout.close",
         "checkout.find",
         "checkout.pay",
+        "charge.create",
+        "charge.read",
+        "charge.find",
+        "customer.create",
+        "customer.read",
+        "customer.methods",
+        "setup.create",
+        "setup.read",
+        "portal.create",
         "payment.read",
         "payment.list",
         "refund.create",
@@ -29,6 +39,7 @@ OPERATIONS = frozenset(
     }
 )
 WEBHOOK = "webhook.send"
+_TAKES_MONEY = frozenset({"checkout.pay", "charge.create"})
 _STATUS = re.compile(r"status:([45]\d\d)")
 _WRONG_MONEY = frozenset({"wrongAmount", "wrongCurrency"})
 _OF_ANSWERS = frozenset({"truncate", "html", "unknownWord", "reset", "hang"}) | _WRONG_MONEY
@@ -74,7 +85,7 @@ class Rule(BaseModel):
         if self.when == "before" and self.fault == "lost" and self.operation != "checkout.close":
             raise ValueError("before + lost is for checkout.close: acknowledged, not done")
         allowed = _FAULTS[self.when]
-        if self.operation == "checkout.pay":
+        if self.operation in _TAKES_MONEY:
             allowed |= _WRONG_MONEY
         if self.fault not in allowed and (self.when in self.WITHOUT_STATUS or self.status is None):
             raise ValueError(
@@ -135,17 +146,33 @@ def hit(world: World, operation: str, account: str | None, reference: str | None
 
 
 def _is_meant(rule: Rule, operation: str, account: str | None, reference: str | None) -> bool:
-    aimed_at = rule.operation
-    if rule.fault == "beforeAnswer":
-        # A webhook that overtakes the answer can only be about the call that makes the session.
-        aimed_at = "checkout.create"
+    aimed_at = {rule.operation}
+    if rule.fault == "beforeAnswer" and rule.operation != "charge.create":
+        # A webhook that overtakes the answer can only be about the call that makes the session or the charge.
+        aimed_at = {"checkout.create"}
     elif rule.fault in _WRONG_MONEY and rule.operation == WEBHOOK:
         # No company tells another sum than it took: what the webhook says is what was captured.
-        aimed_at = "checkout.pay"
-    return aimed_at == operation and rule.account in {None, account} and rule.reference in {None, reference}
+        aimed_at = set(_TAKES_MONEY)
+    return operation in aimed_at and rule.account in {None, account} and rule.reference in {None, reference}
 
 
 def for_webhook(world: World, account: str, reference: str | None) -> tuple[Rule, ...]:
     """Return what spoils a new webhook: rules on sending, and those of the call that caused it."""
     caused = tuple(rule for rule in HITS.get() if rule.when == "webhook" and rule.fault not in _WRONG_MONEY)
     return caused + hit(world, WEBHOOK, account, reference)
+
+
+def skew() -> tuple[str, ...]:
+    """Name the faults of the call at hand that change what is really taken."""
+    return tuple(rule.fault for rule in HITS.get() if rule.fault in _WRONG_MONEY)
+
+
+def skewed(amount: int, currency: str, met: tuple[str, ...]) -> tuple[int, str]:
+    """Say what is taken where so much was asked for, and these faults were met."""
+    taken = money.wrong_amount(amount) if "wrongAmount" in met else amount
+    return taken, money.wrong_currency(currency) if "wrongCurrency" in met else currency
+
+
+def is_real(operation: str, fault: str) -> bool:
+    """Say whether wrong money in the answer to this call is what was really taken."""
+    return operation == "charge.create" and fault in _WRONG_MONEY

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from sandbox import courier, faults, jobs
+from sandbox import courier, faults, jobs, timekeeping
 from sandbox.clock import to_microseconds
 from sandbox.dialects import OWN, Dialect
 from sandbox.errors import Refused
@@ -51,6 +51,8 @@ async def perform(world: World, call: Call, effect: Callable[[], Response]) -> R
     jobs.run_due(world)
     with world.store.transaction():
         number = _received(world, call)
+        if call.account is not None:
+            timekeeping.meet(world, call.account, call.dialect)
         hits = faults.hit(world, call.operation, call.account, call.reference)
     token = HITS.set(hits)
     try:
@@ -113,7 +115,7 @@ async def _after(world: World, call: Call, rule: Rule, response: Response) -> Re
         return Response(body[: len(body) // 2], response.status_code, media_type=response.media_type)
     if rule.fault == "html":
         return HTMLResponse("<!doctype html><title>Back soon</title><p>We are having a rest.", 200)
-    return _status(call, rule) or _distorted(call.dialect, response, rule.fault)
+    return _status(call, rule) or _distorted(call, response, rule.fault)
 
 
 def _status(call: Call, rule: Rule) -> Response | None:
@@ -122,9 +124,12 @@ def _status(call: Call, rule: Rule) -> Response | None:
     return call.dialect.refusal(Refused(rule.status, "fault", "a fault was set: this is its status"))
 
 
-def _distorted(dialect: Dialect, response: Response, fault: str) -> Response:
+def _distorted(call: Call, response: Response, fault: str) -> Response:
     if not isinstance(response, JSONResponse) or not response.status_code < 300:
         return response
+    if faults.is_real(call.operation, fault):
+        return response
+    dialect = call.dialect
     shown = json.loads(bytes(response.body))
     if isinstance(shown.get(dialect.LIST), list):
         shown[dialect.LIST] = [dialect.distort(item, fault) for item in shown[dialect.LIST]]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sandbox.charges import Charge
 from sandbox.checkout import Session
 from sandbox.clock import from_microseconds
 from sandbox.dialects import Event
@@ -36,10 +37,20 @@ def truth(world: World, reference: str | None) -> dict[str, list[dict[str, Any]]
             }
             for session in store.all(Session, query)
         ],
+        "charges": [
+            {
+                **_head(charge),
+                "amountCaptured": charge.amount_captured,
+                "currencyCaptured": charge.currency_captured,
+                "payment": charge.payment,
+                "reason": (charge.last_error or {}).get("code"),
+            }
+            for charge in store.all(Charge, query)
+        ],
     }
 
 
-def _head(record: Payment | Refund | Dispute | Session) -> dict[str, Any]:
+def _head(record: Payment | Refund | Dispute | Session | Charge) -> dict[str, Any]:
     return {
         "id": record.id,
         "account": record.account,

@@ -2,37 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import parse_qs
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sandbox import cards, checkout, dialects, money
+from sandbox import cards, checkout, dialects, money, web
 from sandbox.checkout import Session
 from sandbox.errors import Refused
 from sandbox.gate import Call, perform
-from sandbox.texts import TEXTS
-from sandbox.wire import LARGEST_BODY, world_of
+from sandbox.wire import world_of
 from sandbox.world import World
-
-_HERE = Path(__file__).parent
-_HEADERS = {
-    # No form-action: Chromium would apply it to the redirect that takes a payer back to the shop.
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +25,22 @@ class Visit:
 
     def page(self, *, error: str | None = None, conflict: bool = False) -> Response:
         """Show the session as it stands now, with what went wrong just before."""
-        status = 409 if conflict else 200
-        html = _TEMPLATES.get_template("pay.html").render(
+        return web.page(
+            "pay.html",
+            self.language,
+            409 if conflict else 200,
             session=self.session,
             company=dialects.of(self.session).TITLE,
             state=self._state(),
             error=error,
-            conflict=conflict,
-            language=self.language,
-            t=TEXTS[self.language],
+            conflict="conflict" if conflict else None,
             amount=money.shown(self.session.amount, self.session.currency, self.language),
-            cards=cards.SHOWN,
+            cards=cards.SHOWN_TO_KEEP if self.session.customer else cards.SHOWN,
         )
-        return HTMLResponse(html, status, {**_HEADERS, "Content-Language": self.language})
 
     def leave_for(self, address: str | None) -> Response:
         """Send the payer back to the shop, or stay when the shop named no address."""
-        return RedirectResponse(address, 303, _HEADERS) if address else self.page()
+        return web.leave_for(address) if address else self.page()
 
     def _state(self) -> str:
         session = self.session
@@ -76,7 +56,7 @@ async def show(request: Request) -> Response:
 
 async def act(request: Request) -> Response:
     """Do what the payer chose. Sent twice, it captures once: the second finds the session no longer open."""
-    form = await _form(request)
+    form = await web.form(request)
     number, action = form.get("cardNumber", ""), form.get("action", "pay")
     return await _visit(request, "checkout.pay", lambda world, visit: _act(world, visit, number, action))
 
@@ -108,49 +88,17 @@ def _aftermath(visit: Visit, session: Session) -> Response:
 
 async def _visit(request: Request, operation: str, effect: Callable[[World, Visit], Response]) -> Response:
     world, identity = world_of(request), request.path_params["id"]
-    language = _language(request)
+    language = web.language_of(request)
     known = world.store.get(Session, identity)
     if known is None:
-        return _nothing_here(language)
-    call = Call(request, operation, known.account, known.reference)
+        return web.nothing_here(language)
+    call = Call(request, operation, known.account, known.reference, dialect=dialects.of(known))
     # Read again inside the transaction: what was read outside only says whom the call is about.
     return await perform(world, call, lambda: effect(world, Visit(checkout.find(world, identity), language)))
-
-
-def _nothing_here(language: str) -> Response:
-    html = _TEMPLATES.get_template("missing.html").render(language=language, t=TEXTS[language])
-    return HTMLResponse(html, 404, _HEADERS)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    raw = await request.body()
-    if len(raw) > LARGEST_BODY:
-        raise Refused(413, "body_too_large", "a form is at most 256 KiB")
-    try:
-        fields = parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=50)
-    except ValueError:
-        raise Refused(400, "invalid_request", "this form cannot be read") from None
-    return {name: values[0] for name, values in fields.items()}
-
-
-def _language(request: Request) -> str:
-    """Choose Hungarian when the address says so, or when the browser prefers it to English."""
-    asked = request.query_params.get("lang", "")
-    if asked in TEXTS:
-        return asked
-    ranked: list[tuple[float, str]] = []
-    for part in request.headers.get("accept-language", "").split(","):
-        tag, _, quality = part.strip().partition(";q=")
-        try:
-            ranked.append((float(quality or 1), tag.lower()[:2]))
-        except ValueError:
-            continue
-    ranked.sort(key=lambda entry: -entry[0])
-    return next((tag for _quality, tag in ranked if tag in TEXTS), "en")
 
 
 ROUTES: list[BaseRoute] = [
     Route("/pay/{id}", show),
     Route("/pay/{id}", act, methods=["POST"]),
-    Mount("/static", StaticFiles(directory=_HERE / "static")),
+    Mount("/static", StaticFiles(directory=web.HERE / "static")),
 ]

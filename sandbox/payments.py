@@ -2,9 +2,12 @@
 
 from typing import ClassVar, Literal
 
-from sandbox import cards
+from sandbox import cards, jobs
 from sandbox.store import Query, Record, new_id
 from sandbox.world import World
+
+DISPUTE_SECONDS = 2
+"""How long the cardholder waits who complains, before the time scale."""
 
 
 class Payment(Record):
@@ -14,6 +17,7 @@ class Payment(Record):
     PRIVATE: ClassVar[frozenset[str]] = frozenset({"scenario"})
 
     session: str
+    """The session, or the charge, that brought it."""
     amount: int
     amount_refunded: int = 0
     currency: str
@@ -25,7 +29,7 @@ class Payment(Record):
 
     @property
     def parent(self) -> str:
-        """Hang from the session."""
+        """Hang from the session, or from the charge that took it without one."""
         return self.session
 
     @property
@@ -35,7 +39,7 @@ class Payment(Record):
 
 
 def capture(world: World, *, of: Record, amount: int, currency: str, card: cards.Card) -> Payment:
-    """Take the money of a session. Call inside the transaction that closes the session."""
+    """Take the money of a session or a charge. Call inside the transaction that closes it."""
     payment = Payment(
         id=new_id("py"),
         account=of.account,
@@ -49,6 +53,8 @@ def capture(world: World, *, of: Record, amount: int, currency: str, card: cards
         scenario=card.scenario.name,
     )
     world.store.insert(payment)
+    if card.scenario.disputed:
+        jobs.put_off(world, "dispute.open", payment.id, world.scaled(DISPUTE_SECONDS))
     return payment
 
 

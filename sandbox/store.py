@@ -57,9 +57,24 @@ CREATE TABLE IF NOT EXISTS requests (
     operation TEXT NOT NULL, account TEXT, reference TEXT,
     idempotency_key TEXT, status INTEGER, at_us INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS requests_by_reference ON requests (reference);
+CREATE TABLE IF NOT EXISTS accounts (
+    name TEXT NOT NULL, dialect TEXT NOT NULL, since_us INTEGER NOT NULL,
+    PRIMARY KEY (name, dialect)) STRICT;
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
-_TABLES = ("objects", "jobs", "deliveries", "attempts", "idempotency", "faults", "requests", "settings")
+_TABLES = (
+    *(
+        "objects",
+        "jobs",
+        "deliveries",
+        "attempts",
+        "idempotency",
+        "faults",
+        "requests",
+        "accounts",
+        "settings",
+    ),
+)
 
 
 def new_id(prefix: str) -> str:

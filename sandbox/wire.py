@@ -17,6 +17,7 @@ from sandbox.world import World
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 LARGEST_BODY = 256 * 1024
+LARGEST_AMOUNT = 10**14
 
 
 def _web_address(value: str) -> str:
