@@ -20,6 +20,7 @@ OPERATIONS = frozenset(
         "checkout.pay",
         "charge.create",
         "charge.read",
+        "charge.close",
         "charge.find",
         "customer.create",
         "customer.read",
