@@ -13,9 +13,9 @@ MUTANTS = (
         breaks="Each request to a company carries another key: sent twice, it makes two checkouts.",
         edits=(
             Edit(
-                "providers/sandbox.py",
-                "headers=self._headers(key=order.payment_id),",
-                'headers=self._headers(key=__import__("secrets").token_hex(8)),',
+                "providers/sandbox/adapter.py",
+                'self._once("/v1/checkout_sessions", order.payment_id, wanted)',
+                'self._once("/v1/checkout_sessions", __import__("secrets").token_hex(8), wanted)',
             ),
         ),
         killers=(f"{REGRESSIONS}::test_a_retry_under_another_key_does_not_charge_again",),

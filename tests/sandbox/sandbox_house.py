@@ -58,6 +58,7 @@ class Mailbox:
     letters: dict[str, list[Letter]] = field(default_factory=dict)
     answers: dict[str, list[int]] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)
+    """By account, or by account and type: how many seconds each letter takes to be read."""
     port: int = 0
 
     def url(self, account: str) -> str:
@@ -82,8 +83,11 @@ class Mailbox:
                 if len(body) < length:
                     return  # the sender died in the middle of it
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                time.sleep(mailbox.slow.get(account, 0))
-                mailbox.letters.setdefault(account, []).append(Letter(headers, body, self.path))
+                letter = Letter(headers, body, self.path)
+                time.sleep(
+                    mailbox.slow.get(f"{account} {letter.event['type']}", mailbox.slow.get(account, 0))
+                )
+                mailbox.letters.setdefault(account, []).append(letter)
                 script = mailbox.answers.get(account)
                 self.send_response(script.pop(0) if script else 200)
                 self.send_header("content-length", "0")

@@ -2,11 +2,25 @@
 
 from collections.abc import Sequence
 
+from domain.evidence import Observation, Word
+from domain.subscription import ClockObservation, CustomerObservation
 from providers.sandbox import Sandbox
 from tests.providers.case import Case, Event, Place, Sent, heard_dispute, heard_paid, heard_refund
 from tests.providers.scripted import Asked, Json, Rule, Script
 from tests.providers.signing import new_secret, standard_webhook
-from tests.providers.verbs import CAPTURE, CHECKOUT, DISPUTE, MADE, ORDER, PRICE, REFUND, REFUNDED
+from tests.providers.verbs import (
+    CAPTURE,
+    CHARGE,
+    CHECKOUT,
+    CUSTOMER,
+    DISPUTE,
+    MADE,
+    METHOD,
+    ORDER,
+    PRICE,
+    REFUND,
+    REFUNDED,
+)
 
 
 def session(**changes: Json) -> Json:
@@ -48,6 +62,35 @@ def capture(name: str = CAPTURE) -> Json:
     }
 
 
+def charged(**changes: Json) -> Json:
+    return {
+        "id": "ch_test",
+        "object": "charge",
+        "created_at": MADE.isoformat(),
+        "reference": CHARGE.payment_id,
+        "status": "succeeded",
+        "amount": PRICE.amount_minor,
+        "currency": PRICE.currency,
+        "amount_captured": PRICE.amount_minor,
+        "currency_captured": PRICE.currency,
+        "payment": CAPTURE,
+        "mode": "test",
+        "last_error": None,
+        **changes,
+    }
+
+
+def customer() -> Json:
+    return {
+        "id": CUSTOMER,
+        "object": "customer",
+        "created_at": MADE.isoformat(),
+        "reference": "cus_ours",
+        "payment_method": METHOD,
+        "mode": "test",
+    }
+
+
 def refund(name: str = REFUNDED) -> Json:
     return {
         "id": name,
@@ -78,6 +121,25 @@ def dispute(name: str = DISPUTE, status: str = "open") -> Json:
         "evidence_due_by": MADE.isoformat(),
         "mode": "test",
     }
+
+
+def heard_charge(heard: Sequence[object]) -> bool:
+    (said,) = heard
+    if not isinstance(said, Observation) or (said.word, said.captured) != (Word.PAID, PRICE):
+        return False
+    return (said.payment_id, said.reference) == (CHARGE.payment_id, "ch_test")
+
+
+def heard_customer(heard: Sequence[object]) -> bool:
+    (said,) = heard
+    if not isinstance(said, CustomerObservation) or said.raw_state != "customer.method_saved":
+        return False
+    return (said.reference, said.customer_id) == (CUSTOMER, "cus_ours")
+
+
+def heard_clock(heard: Sequence[object]) -> bool:
+    (said,) = heard
+    return isinstance(said, ClockObservation) and said.ahead_seconds == 86_400
 
 
 _ENTRY = {"list_payments": capture, "list_refunds": refund, "list_disputes": dispute}
@@ -123,12 +185,30 @@ CASE = Case(
             Rule("POST", f"/v1/checkout_sessions/{CHECKOUT}/expire", session(status="expired")),
             Rule("GET", f"/v1/checkout_sessions/{CHECKOUT}", paid()),
         ],
-        "find_checkout": [Rule("GET", "/v1/checkout_sessions", {"data": [session()], "next_cursor": None})],
+        "find_checkout": [
+            Rule("GET", "/v1/checkout_sessions", {"data": [session()], "next_cursor": None}),
+            Rule("GET", "/v1/charges", {"data": [], "next_cursor": None}),
+        ],
         "refund": [
             Rule("POST", "/v1/refunds", refund()),
             Rule("GET", f"/v1/checkout_sessions/{CHECKOUT}", paid()),
         ],
         "find_refund": [Rule("GET", "/v1/refunds", page("list_refunds", [REFUNDED], more=False))],
+        "ensure_customer": [Rule("POST", "/v1/customers", customer(), 201)],
+        "portal_url": [Rule("POST", "/v1/portal_sessions", {"url": "https://pay.example/portal/po_1"}, 201)],
+        "open_setup": [
+            Rule(
+                "POST", "/v1/setup_sessions", {"id": CHECKOUT, "url": f"https://pay.example/{CHECKOUT}"}, 201
+            )
+        ],
+        "saved_methods": [
+            Rule(
+                "GET",
+                f"/v1/customers/{CUSTOMER}/payment_methods",
+                {"data": [{"id": METHOD, "kind": "card", "brand": "visa", "last4": "4242"}]},
+            )
+        ],
+        "charge_saved": [Rule("POST", "/v1/charges", charged(), 201)],
         "read_dispute": [Rule("GET", f"/v1/disputes/{DISPUTE}", dispute())],
         "answer_dispute": [Rule("POST", f"/v1/disputes/{DISPUTE}/evidence", dispute(status="under_review"))],
         "list_payments": [Rule("GET", "/v1/payments", page("list_payments", [CAPTURE], more=False))],
@@ -141,6 +221,7 @@ CASE = Case(
         "find_checkout": (Place(0, "data.0.status"), Place(0, "data.0.payment_status")),
         "refund": _BY_STATUS,
         "find_refund": _IN_LIST,
+        "charge_saved": _BY_STATUS,
         "read_dispute": _BY_STATUS,
         "answer_dispute": _BY_STATUS,
         "list_payments": _IN_LIST,
@@ -148,7 +229,7 @@ CASE = Case(
         "list_disputes": _IN_LIST,
     },
     paid=_script_of_paid,
-    sent={"open_checkout": _sent, "refund": _sent},
+    sent={"open_checkout": _sent, "charge_saved": _sent, "refund": _sent},
     page=page,
     entries="data",
     full_page={"list_payments": 2, "list_refunds": 2, "list_disputes": 2},
@@ -156,6 +237,11 @@ CASE = Case(
         "paid": Event({"type": "checkout.completed", "data": paid()}, heard_paid, ("data.status",)),
         "refund": Event({"type": "refund.succeeded", "data": refund()}, heard_refund, ("data.status",)),
         "dispute": Event({"type": "dispute.opened", "data": dispute()}, heard_dispute, ("data.status",)),
+        "charge": Event({"type": "charge.succeeded", "data": charged()}, heard_charge, ("data.status",)),
+        "customer": Event({"type": "customer.method_saved", "data": customer()}, heard_customer),
+        "clock": Event(
+            {"type": "clock.advanced", "data": {"object": "clock", "ahead_seconds": 86_400}}, heard_clock
+        ),
         "none of ours": Event({"type": "payout.paid", "data": {"object": "payout"}}, lambda heard: not heard),
     },
     sign=standard_webhook,
