@@ -42,7 +42,8 @@ def begin(world: World, order: NewSession, session: Session) -> Shown:
         id=new_id("sub"),
         account=session.account,
         reference=order.metadata.get(SUBSCRIPTION),
-        created_at=session.created_at,
+        # As its periods: what is told of it is told by one clock.
+        created_at=now,
         dialect=DODO.NAME,
         customer=buyer.id,
         product=item.product_id,

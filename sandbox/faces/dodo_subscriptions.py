@@ -1,7 +1,7 @@
 """Subscriptions whose schedule Dodo Payments runs: begun at a checkout, renewed by the sandbox's clock.
 
 A bill is a checkout session that nobody visits: its payment is read, listed and refunded like any other.
-Periods are told in the sandbox's time, which can be pushed forward; what is created, in the real one.
+Subscriptions are told of in the sandbox's time, which can be pushed forward; their bills in the real one.
 """
 
 from datetime import datetime, timedelta

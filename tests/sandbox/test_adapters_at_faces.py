@@ -19,6 +19,8 @@ from domain.subscription import (
     Charge,
     Customer,
     CustomerObservation,
+    InvoiceObservation,
+    InvoiceWord,
     PlanChange,
     SetupOrder,
     SubscriptionObservation,
@@ -225,6 +227,10 @@ async def test_dodo_renews_what_was_begun_and_its_words_are_put_in_order(
     await pushed(spare_shop, 63)
     more = ["payment.succeeded", "subscription.renewed"] * 2
     await spare_shop.hears("payment.succeeded", "subscription.active", *more)
+    bills = [said for said in heard(dodo, spare_shop) if isinstance(said, InvoiceObservation)]
+    assert {(said.word, said.subscription, said.money) for said in bills} == {
+        (InvoiceWord.PAID, reference, PRICE)
+    }
     last, stands = told(dodo, spare_shop)[-1], await dodo.read_subscription(reference, now())
     assert last.current_period_end == stands.current_period_end
     assert begun.current_period_end is not None
@@ -237,6 +243,8 @@ async def test_a_trial_at_dodo_is_told_as_one(dodo: Dodo, spare_shop: Shop) -> N
     found = await dodo.read_subscription(reference, now())
     assert (found.word, found.trial_end is not None) == (SubscriptionWord.TRIALING, True)
     assert (await spare_shop.company.control("GET", "ledger"))["captures"] == []
+    await pushed(spare_shop, 15)
+    assert (await dodo.read_subscription(reference, now())).word is SubscriptionWord.ACTIVE
 
 
 async def test_what_dodo_cannot_collect_is_past_due_until_another_card_is_left(

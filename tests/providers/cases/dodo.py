@@ -9,6 +9,7 @@ from tests.providers.case import (
     Place,
     Sent,
     heard_dispute,
+    heard_invoice,
     heard_paid,
     heard_refund,
     heard_subscription,
@@ -266,6 +267,11 @@ CASE = Case(
         ),
         "subscription": Event(
             _event("subscription.active", subscription()), heard_subscription, ("data.status",)
+        ),
+        "invoice": Event(
+            _event("payment.succeeded", payment(metadata={}, subscription_id=SUBSCRIPTION)),
+            heard_invoice,
+            ("data.status",),
         ),
         "none of ours": Event(
             _event("license_key.created", {"payload_type": "LicenseKey", "id": "lic_1"}),
