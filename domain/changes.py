@@ -58,13 +58,15 @@ def change(sub: Subscription, terms: Terms, proration: Proration, now: datetime)
         rhythm = _rhythm(terms, sub, sub.rhythm.anchor)
         return Step(after=after.model_copy(update={"rhythm": rhythm}), at=now, told=("changed",), grant=True)
     if proration is Proration.NONE:
+        after = after.model_copy(update={"billed": sub.billed or sub.terms})
         return Step(after=after, at=now, told=("changed",), grant=True)
-    return _prorated(sub, after, sub.period, now)
+    return _prorated(sub, after.model_copy(update={"billed": None}), sub.period, now)
 
 
 def _prorated(sub: Subscription, after: Subscription, period: Period, now: datetime) -> Step:
     rest = Period(start=min(max(now, period.start), period.end), end=period.end)
-    old, new = sub.terms, after.terms
+    # What was billed is given back, whatever it has come to be without a bill.
+    old, new = sub.billed or sub.terms, after.terms
     lines = [_line(LineKind.UNUSED, old, -left(old.total_minor, period, now), rest)]
     if _pace(new) == _pace(old):
         lines.append(_line(LineKind.REMAINING, new, left(new.total_minor, period, now), rest))
