@@ -1,5 +1,6 @@
 """Any life of a subscription: whatever is wished, paid and refused, in any order, these things hold."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import HealthCheck, settings
@@ -50,7 +51,7 @@ class Lives(RuleBasedStateMachine):
         hesitates=st.sampled_from([False] * 4 + [True]),
     )
     def goes_to_a_checkout(
-        self, at: datetime, wanted: Terms, trial: int, policy: AfterDunning, hesitates: bool
+        self, at: datetime, wanted: Terms, trial: int, policy: AfterDunning, *, hesitates: bool
     ) -> None:
         price = wanted.price.model_copy(update={"trial_days": trial})
         sub = unborn(at, wanted.model_copy(update={"price": price}), "Europe/Budapest")
@@ -68,7 +69,7 @@ class Lives(RuleBasedStateMachine):
         self.life.subscribes()
 
     @rule(hours=st.sampled_from([1, 23, 24 * 3, 24 * 8, 24 * 40, 24 * 400]), at_once=st.booleans())
-    def time_passes(self, hours: int, at_once: bool) -> None:  # noqa: FBT001
+    def time_passes(self, *, hours: int, at_once: bool) -> None:
         self.steps = 0
         waits = self.life.status in {S.UNPAID, S.PAUSED, *ENDED} and not self.life.charging
         charges = len(self.life.charges)
@@ -87,7 +88,7 @@ class Lives(RuleBasedStateMachine):
         self.life.put_in(card)
 
     @rule(slow=st.booleans())
-    def nobody_knows_for_a_while(self, slow: bool) -> None:  # noqa: FBT001
+    def nobody_knows_for_a_while(self, *, slow: bool) -> None:
         self.life.slow = slow
 
     @precondition(lambda self: self.life.charging)
@@ -97,7 +98,7 @@ class Lives(RuleBasedStateMachine):
 
     @precondition(lambda self: self.life.status is not S.INCOMPLETE)
     @rule(at_period_end=st.sampled_from([True] * 4 + [False]))
-    def cancels(self, at_period_end: bool) -> None:  # noqa: FBT001
+    def cancels(self, *, at_period_end: bool) -> None:
         self.wishes(lambda life: cancel(life.sub, life.now, at_period_end=at_period_end))
 
     @precondition(lambda self: not self.life.on_its_way)
@@ -115,7 +116,7 @@ class Lives(RuleBasedStateMachine):
     def changes(self, wanted: Terms, proration: Proration) -> None:
         self.wishes(lambda life: change(life.sub, wanted, proration, life.now))
 
-    def wishes(self, wish) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def wishes(self, wish: Callable[[Life], Step]) -> None:
         self.asked = True
         try:
             self.life.do(wish(self.life))
@@ -201,8 +202,8 @@ class Lives(RuleBasedStateMachine):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(
-    max_examples=150,
-    stateful_step_count=30,
+    max_examples=100,
+    stateful_step_count=25,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
