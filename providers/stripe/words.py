@@ -328,6 +328,7 @@ def methods_changed(
         cause_id=cause,
         reference=customer,
         customer_id=noted(said, CUSTOMER),
+        setup_id=noted(said, SETUP),
         sandbox=_sandbox(said),
         observed_at=now,
         evidence_sha256=evidence(said),

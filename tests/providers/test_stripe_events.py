@@ -222,6 +222,15 @@ def test_what_a_customer_can_be_charged_by_has_changed(
     assert (said.cause_id, said.sandbox) == ("evt_1", True)
 
 
+def test_a_page_that_was_completed_is_told_by_our_name_of_it() -> None:
+    said = heard(
+        "checkout.session.completed",
+        session(mode="setup", customer="cus_1", metadata={"paysaga_setup": "sub_ours"}),
+    )
+    assert isinstance(said, CustomerObservation)
+    assert said.setup_id == "sub_ours"
+
+
 def test_another_address_of_a_customer_changes_no_way_of_paying() -> None:
     for before in ({"email": "old@example.com"}, {"invoice_settings": {"footer": None}}):
         body = event("customer.updated", CUSTOMER, data={"object": CUSTOMER, "previous_attributes": before})
