@@ -53,6 +53,8 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
                 time_scale=settings.time_scale,
                 wake=partial(messages.wake, temporal),
                 start_refund=partial(messages.start_refund, temporal),
+                start_payment=partial(messages.start_payment, temporal),
+                wake_subscription=partial(messages.wake_subscription, temporal),
             )
     finally:
         await database.close()

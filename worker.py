@@ -28,6 +28,7 @@ from activities.dispute import DisputeActivities
 from activities.payment import PaymentActivities
 from activities.reconciliation import ReconciliationActivities
 from activities.refund import RefundActivities
+from activities.subscription import SubscriptionActivities
 from activities.world import World
 from domain.errors import NotYet, Refusal
 from installation import connect_temporal, open_world
@@ -40,6 +41,7 @@ from workflows.policies import BOOKS_QUEUE, COURIER_QUEUE, QUEUE
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.review import ReviewWorkflow
+from workflows.subscription import SubscriptionWorkflow
 from workflows.sweeps import Sweeps
 
 log = structlog.get_logger(__name__)
@@ -99,6 +101,7 @@ def not_yet(_: PatchActivationInput) -> bool:
 
 def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list[Worker]:
     """Three workers: for money, for tenants' endpoints, which may be slow, for reading books."""
+    subscription = SubscriptionActivities(world)
     payment, refund, dispute = PaymentActivities(world), RefundActivities(world), DisputeActivities(world)
     courier, books = CourierActivities(world), ReconciliationActivities(world)
     approval = ApprovalActivities(world)
@@ -114,6 +117,7 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
                 ReviewWorkflow,
                 DisputeWorkflow,
                 ReconciliationWorkflow,
+                SubscriptionWorkflow,
             ],
             activities=[
                 payment.open_checkout,
@@ -130,6 +134,7 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
                 dispute.remind_of_evidence,
                 dispute.answer_dispute,
                 books.give_up,
+                subscription.advance,
             ],
             interceptors=[Failures()],
             workflow_runner=_RUNNER,

@@ -5,10 +5,11 @@ all of it or nothing. What a word means is decided by ``domain.verdicts``.
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities import billing
 from activities.world import World, alert
 from domain.errors import ProviderError
 from domain.events import (
@@ -20,6 +21,7 @@ from domain.events import (
     refund_announcement,
 )
 from domain.evidence import Channel, Observation, Word
+from domain.lifecycle import SubscriptionRef
 from domain.payment import ENDED, Payment, PaymentRef, PaymentStatus, Progress
 from domain.refund import Origin, Refund
 from domain.verdicts import (
@@ -40,13 +42,21 @@ from storage.calls import Call
 _ALARMING: Final = {PaymentStatus.UNKNOWN: "payment_unknown", PaymentStatus.REVIEW: "payment_under_review"}
 
 
+class _Led(NamedTuple):
+    """What a change of a payment leads to: what is to be told, and what goes on once it is committed."""
+
+    told: list[Announcement]
+    refund: Refund | None = None
+    subscription: SubscriptionRef | None = None
+
+
 async def settle(world: World, report: Report, leave: Call | None = None) -> Progress:
     """Decide what a provider's word means, and write it down. Safe to repeat.
 
     A "no" that was said under a ``leave`` counts while nobody else has been given one.
     """
     ref, said, now = report.ref, report.said, world.clock()
-    refund: Refund | None = None
+    led = _Led([])
     async with world.database.tenant(ref.tenant_id) as tx:
         payment = await payments.get(tx, ref.payment_id, lock=True)
         if leave is not None and not await checkouts.absent(tx, leave):
@@ -65,24 +75,22 @@ async def settle(world: World, report: Report, leave: Call | None = None) -> Pro
         if moved is not None:
             if change.captured is not None:
                 await ledger.captured(tx, moved, change.captured, now)
-            told, refund = await _consequences(tx, moved, verdict, Origin.LATE_MONEY, cause)
-            endpoints = await payments.record_change(tx, moved, cause, told)
+            led = await _consequences(world, tx, moved, (verdict, Origin.LATE_MONEY), cause)
+            endpoints = await payments.record_change(tx, moved, cause, led.told)
         else:
             if verdict.note != ECHO:
                 await payments.remark(tx, payment, cause)
             # Perhaps this is a repeat, and waking them up is what did not happen the first time.
             endpoints = await events.listeners(tx, ref.tenant_id)
     _cry_out(ref, moved, verdict)
-    await world.wake(ref.tenant_id, endpoints)
-    if refund is not None:
-        await world.start_refund(refund.ref)
+    await _go_on(world, ref, endpoints, led)
     return (moved or payment).progress
 
 
 async def rule_on(world: World, ruling: Ruling) -> Progress:
     """Carry an operator's decision out, and write it down. Safe to repeat; the first decision stands."""
     ref, now = ruling.ref, world.clock()
-    refund: Refund | None = None
+    led = _Led([])
     async with world.database.tenant(ref.tenant_id) as tx:
         payment = await payments.get(tx, ref.payment_id, lock=True)
         verdict = rule(payment.status, ruling.choice)
@@ -102,12 +110,18 @@ async def rule_on(world: World, ruling: Ruling) -> Progress:
         else:
             if moved.status is PaymentStatus.SUCCEEDED and moved.captured is not None:
                 await ledger.accepted(tx, moved, moved.captured, now)
-            told, refund = await _consequences(tx, moved, verdict, Origin.REVIEW, cause)
-            endpoints = await payments.record_change(tx, moved, cause, told)
-    await world.wake(ref.tenant_id, endpoints)
-    if refund is not None:
-        await world.start_refund(refund.ref)
+            led = await _consequences(world, tx, moved, (verdict, Origin.REVIEW), cause)
+            endpoints = await payments.record_change(tx, moved, cause, led.told)
+    await _go_on(world, ref, endpoints, led)
     return (moved or payment).progress
+
+
+async def _go_on(world: World, ref: PaymentRef, endpoints: list[str], led: _Led) -> None:
+    await world.wake(ref.tenant_id, endpoints)
+    if led.refund is not None:
+        await world.start_refund(led.refund.ref)
+    if led.subscription is not None:
+        await world.wake_subscription(led.subscription)
 
 
 async def not_opened(
@@ -139,17 +153,32 @@ async def _standing(tx: AsyncConnection, payment: Payment, said: Observation) ->
 
 
 async def _consequences(
-    tx: AsyncConnection, payment: Payment, verdict: Verdict, origin: Origin, cause: payments.Cause
-) -> tuple[list[Announcement], Refund | None]:
-    """Rights to the user and money on its way back, and what is to be told of it all."""
+    world: World,
+    tx: AsyncConnection,
+    payment: Payment,
+    decided: tuple[Verdict, Origin],
+    cause: payments.Cause,
+) -> _Led:
+    """Rights to the user, what it pays, and money on its way back: a refund of that origin."""
+    verdict, origin = decided
     told = [payment_announcement(payment, LATE_SUCCEEDED)] if verdict.late else []
     if verdict.to is not None:
         told.append(payment_announcement(payment))
     if verdict.to is PaymentStatus.SUCCEEDED:
         rights = await entitlements.grant(tx, payment, cause.at)
         told += [grant_announcement(right) for right in rights]
-    if not verdict.give_back or payment.captured is None:
-        return told, None
+    give_back, led = verdict.give_back, None
+    if payment.order.invoice_id is not None and verdict.to in ENDED:
+        tenant = await tenants.get(tx, payment.order.tenant_id)
+        scene = billing.Scene(tenant, cause.actor, cause.at, world.time_scale, payment.order.correlation_id)
+        outcome = await billing.settled(tx, payment, scene)
+        # Nobody owes it any more.
+        give_back = outcome is None
+        if outcome is not None:
+            told += outcome.told
+            led = outcome.sub.ref
+    if not give_back or payment.captured is None:
+        return _Led(told, None, led)
     wish = refunds.Wish(
         # One such refund a payment, whatever is said and repeated.
         name=origin,
@@ -159,7 +188,7 @@ async def _consequences(
         by=cause.actor,
     )
     refund = await refunds.request(tx, payment, wish, cause.at)
-    return [*told, refund_announcement(refund, "refund.requested")], refund
+    return _Led([*told, refund_announcement(refund, "refund.requested")], refund)
 
 
 def _cause(payment: Payment, said: Observation, verdict: Verdict, now: datetime) -> payments.Cause:

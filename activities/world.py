@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import ProviderRejected, ProviderUnavailable
 from domain.health import Health
+from domain.lifecycle import SubscriptionRef
+from domain.payment import PaymentRef
 from domain.refund import RefundRef
 from domain.tenant import ProviderAccount
 from providers.base import PROVIDERS, Provider
@@ -45,6 +47,10 @@ class World:
     """Tell the couriers of these endpoints of this tenant that there is something to carry."""
     start_refund: Callable[[RefundRef], Awaitable[None]]
     """Have a refund that is on record carried out. What does not get through, the sweep finds."""
+    start_payment: Callable[[PaymentRef], Awaitable[None]]
+    """Have a payment that is on record carried out, as the same for refunds."""
+    wake_subscription: Callable[[SubscriptionRef], Awaitable[None]]
+    """Tell whoever leads this subscription that something has changed, or have it led. As for refunds."""
     lines: Lines = field(default_factory=lambda: Lines(alarm=_out_of_order))
 
     def scaled(self, delay: timedelta) -> timedelta:

@@ -1,18 +1,14 @@
-"""Plans, their prices, and what a subscription gives while it is in which status: values and rules, pure.
+"""Which statuses a subscription may have, and what it gives in each: values and rules, pure.
 
-``domain.calendar`` says when periods begin, ``domain.proration`` what a change comes to, ``domain.dunning``
-when a renewal is tried again.
+``domain.catalog`` says what is for sale, ``domain.calendar`` when periods begin, ``domain.proration`` what a
+change comes to, ``domain.dunning`` when a renewal is tried again.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import Field
-
-from domain.calendar import Interval
-from domain.money import Money
-from domain.values import Value
+from domain.errors import IllegalTransition
 
 
 class SubscriptionStatus(StrEnum):
@@ -29,6 +25,13 @@ class SubscriptionStatus(StrEnum):
     """All tries were in vain. The subscription stays, and gives nothing."""
     PAUSED = "paused"
     CANCELED = "canceled"
+
+
+class AfterDunning(StrEnum):
+    """What becomes of a subscription when all tries to have it paid were in vain."""
+
+    CANCEL = "cancel"
+    UNPAID = "unpaid"
 
 
 S = SubscriptionStatus
@@ -50,6 +53,12 @@ def sources(to: SubscriptionStatus) -> list[SubscriptionStatus]:
     return [status for status in S if to in TRANSITIONS[status]]
 
 
+def in_order(status: SubscriptionStatus, to: SubscriptionStatus) -> None:
+    """Raises ``IllegalTransition`` when a subscription that is in ``status`` cannot come to be in ``to``."""
+    if to not in TRANSITIONS[status]:
+        raise IllegalTransition(f"A subscription that is {status} does not become {to}.")
+
+
 class Access(StrEnum):
     """What a subscriber may use."""
 
@@ -66,26 +75,6 @@ def access(status: SubscriptionStatus | None) -> Access:
     return Access.GRACE if status is S.PAST_DUE else Access.NONE
 
 
-class Feature(Value):
-    """What a plan gives. ``limit`` is how much of it in a period; None is as much as one likes."""
-
-    feature: str
-    limit: Annotated[int, Field(ge=0)] | None = None
-
-
-class Price(Value):
-    """What a plan costs, and how often. It never changes: a new one takes its place for new subscribers."""
-
-    id: str
-    money: Money
-    interval: Interval
-    interval_count: Annotated[int, Field(ge=1, le=36)] = 1
-    trial_days: Annotated[int, Field(ge=0, le=730)] = 0
-    per_seat: bool = False
-
-    def of(self, quantity: int) -> Money:
-        """A whole period for so many seats; a price that is not by the seat is the same for any number."""
-        if quantity < 1:
-            raise ValueError("a subscription has one seat or more")
-        seats = quantity if self.per_seat else 1
-        return Money(amount_minor=self.money.amount_minor * seats, currency=self.money.currency)
+def gives(status: SubscriptionStatus) -> bool:
+    """Whether a subscriber may use the plan's features."""
+    return access(status) is not Access.NONE

@@ -7,6 +7,9 @@ from typing import Final
 RETRIED_ON: Final = tuple(timedelta(days=day) for day in (2, 7, 14, 21))
 """After the first try, on the day the period began (contract, section 4)."""
 
+NO_METHOD: Final = "no_method"
+"""Our own: nothing is saved that could be charged."""
+
 # Reasons after which a bank does not want to be asked again: only another card helps.
 HARD: Final = frozenset(
     {
@@ -16,6 +19,7 @@ HARD: Final = frozenset(
         "incorrect_number",
         "invalid_account",
         "lost_card",
+        NO_METHOD,
         "pickup_card",
         "restricted_card",
         "stolen_card",

@@ -6,8 +6,11 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
+from domain.billing import access
 from domain.dispute import Dispute, DisputeState
 from domain.entitlement import Entitlement
+from domain.invoice import Invoice
+from domain.lifecycle import Subscription
 from domain.payment import Payment, PaymentStatus
 from domain.reconciliation import Difference, Run
 from domain.refund import Refund, RefundState
@@ -94,12 +97,14 @@ def right_announcements(before: Sequence[Entitlement], after: Sequence[Entitleme
 
 
 def _of_right(right: Entitlement, type_: str) -> Announcement:
+    source = {"subscriptionId": right.source_id} if right.source_type == "subscription" else {}
     return Announcement(
         type=type_,
-        payment_id=right.source_id,
+        payment_id=right.payment_id,
         data={
             "entitlementId": right.id,
-            "paymentId": right.source_id,
+            "paymentId": right.payment_id,
+            **source,
             "userId": right.user_id,
             "feature": right.feature,
             "quantity": right.quantity,
@@ -136,6 +141,50 @@ def dispute_announcement(dispute: Dispute, type_: str) -> Announcement:
             "status": dispute.state.value,
             "reason": dispute.reason,
             "evidenceDueBy": None if due is None else rfc3339(due),
+        },
+    )
+
+
+def subscription_announcement(sub: Subscription, type_: str) -> Announcement:
+    """What has become of a subscription."""
+    period, pending = sub.period, sub.pending
+    return Announcement(
+        type=type_,
+        payment_id=None,
+        data={
+            "subscriptionId": sub.id,
+            "userId": sub.user_id,
+            "status": sub.status.value,
+            "access": access(sub.status).value,
+            "planId": sub.terms.plan_id,
+            "priceId": sub.terms.price.id,
+            "quantity": sub.terms.quantity,
+            "currentPeriodStart": None if period is None else rfc3339(period.start),
+            "currentPeriodEnd": None if period is None else rfc3339(period.end),
+            "trialEnd": None if sub.trial_end is None else rfc3339(sub.trial_end),
+            "cancelAtPeriodEnd": sub.cancel_at_period_end,
+            "pendingPriceId": None if pending is None else pending.price.id,
+            "pendingQuantity": None if pending is None else pending.quantity,
+        },
+    )
+
+
+def invoice_announcement(invoice: Invoice, type_: str, **more: Any) -> Announcement:
+    """What has become of an invoice; ``more`` says what of its payment."""
+    return Announcement(
+        type=type_,
+        payment_id=None,
+        data={
+            "invoiceId": invoice.id,
+            "number": invoice.number,
+            "subscriptionId": invoice.subscription_id,
+            "userId": invoice.user_id,
+            "status": invoice.status.value,
+            "currency": invoice.currency,
+            "total": invoice.totals.total_minor,
+            "amountDue": invoice.totals.amount_due_minor,
+            "replacedBy": invoice.replaced_by,
+            **more,
         },
     )
 

@@ -111,6 +111,11 @@ def totals(lines: Sequence[Line], tax: Tax, credit_minor: int) -> Totals:
     )
 
 
+def tax_within(amount_minor: int, tax: Tax) -> int:
+    """The tax that is part of an amount with tax."""
+    return _share(amount_minor, tax.rate_basis_points, 10_000 + tax.rate_basis_points)
+
+
 def _share(amount: int, part: int, whole: int) -> int:
     """So much of an amount, half a unit rounded away from zero: a credit mirrors its charge."""
     share = (2 * abs(amount) * part + whole) // (2 * whole)

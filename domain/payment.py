@@ -91,6 +91,12 @@ class PaymentOrder(Value):
     entitlements: tuple[Grant, ...] = ()
     metadata: dict[str, str] = Field(default_factory=dict)
     sandbox: bool
+    invoice_id: str | None = None
+    """The invoice it pays; its money then moves a subscription."""
+    customer_id: str | None = None
+    """Who pays with what is kept for them, or has it kept with this payment."""
+    off_session: bool = False
+    """Whether it is charged without the payer being there, instead of waiting at a checkout."""
     correlation_id: str | None = None
     """The request that asked for it: found again in logs, audit and workflow."""
     created_at: datetime

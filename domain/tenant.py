@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from domain.billing import AfterDunning
+from domain.invoice import Party, Tax
 from domain.money import Money
 from domain.values import Value
 
@@ -71,6 +73,13 @@ class TenantSettings(Value):
     """The first that covers a payment says where it goes, instead of the two above; ``domain.routing``."""
     late_payment: LatePolicy = LatePolicy.REFUND
     partial_refund: PartialRefundPolicy = PartialRefundPolicy.KEEP
+    after_dunning: AfterDunning = AfterDunning.CANCEL
+    billing_zone: str = "UTC"
+    """The IANA name of the zone in whose days subscriptions are counted."""
+    tax: Tax = Tax()
+    """What new invoices say of taxes."""
+    invoice_issuer: Party | None = None
+    """What stands on them as their issuer; the tenant's name, if nothing else does."""
     refund_approval_threshold: dict[str, int] = Field(default_factory=dict)
     """By currency, in minor units: a refund of more than that needs a second person."""
 

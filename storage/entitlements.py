@@ -1,16 +1,21 @@
 """Entitlements: granted with the payment, computed at every look."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, exists, insert, not_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, insert, not_, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.billing import SubscriptionStatus, gives
+from domain.catalog import Feature
 from domain.entitlement import Entitlement
+from domain.lifecycle import Subscription
 from domain.payment import DISPUTED, Payment, PaymentStatus, RefundStatus
 from domain.tenant import PartialRefundPolicy
 from domain.values import derived_id
-from storage.tables import entitlements, payments, tenants
+from storage.tables import entitlements, payments, subscriptions, tenants
 
 
 async def grant(tx: AsyncConnection, payment: Payment, now: datetime) -> list[Entitlement]:
@@ -23,6 +28,7 @@ async def grant(tx: AsyncConnection, payment: Payment, now: datetime) -> list[En
             quantity=promise.quantity,
             source_type="payment",
             source_id=payment.id,
+            payment_id=payment.id,
             valid_from=now,
             valid_to=_end(now, promise.duration_seconds),
             active=True,
@@ -38,6 +44,70 @@ async def grant(tx: AsyncConnection, payment: Payment, now: datetime) -> list[En
     return granted
 
 
+async def follow(
+    tx: AsyncConnection, sub: Subscription, features: Sequence[Feature], payment_id: str | None
+) -> None:
+    """What a subscription gives from here on: its plan's features, for the period that was paid.
+
+    A quota begins anew with a new period, and goes on within one. While a renewal is owed (PAST_DUE) the
+    period stays that which was paid. Without a ``payment_id`` rights stand with the payment they had.
+    """
+    seats = sub.terms.quantity if sub.terms.price.per_seat else 1
+    period = sub.period
+    if period is None:
+        return
+    await tx.execute(
+        update(entitlements)
+        .where(
+            entitlements.c.subscription_id == sub.id,
+            entitlements.c.revoked_at.is_(None),
+            entitlements.c.feature.not_in([each.feature for each in features]),
+        )
+        .values(revoked_at=sub.updated_at)
+    )
+    if not features:
+        return
+    same = entitlements.c.valid_from == period.start
+    adding = upsert(entitlements).values(
+        [
+            {
+                "id": derived_id("ent", sub.created_at, sub.id, each.feature),
+                "tenant_id": sub.tenant_id,
+                "user_id": sub.user_id,
+                "subscription_id": sub.id,
+                "payment_id": payment_id,
+                "feature": each.feature,
+                "quantity": sub.terms.quantity,
+                "quota": None if each.limit is None else each.limit * seats,
+                "valid_from": period.start,
+                "valid_to": period.end,
+            }
+            for each in features
+        ]
+    )
+    new = adding.excluded
+    kept = func.coalesce(new.payment_id, entitlements.c.payment_id)
+    news: dict[str, Any] = {"quantity": new.quantity, "quota": new.quota, "revoked_at": None}
+    if sub.status is not SubscriptionStatus.PAST_DUE:
+        news |= {
+            "valid_from": new.valid_from,
+            "valid_to": new.valid_to,
+            "used": case((same, entitlements.c.used), else_=0),
+            "payment_id": case((same, kept), else_=new.payment_id),
+        }
+    await tx.execute(adding.on_conflict_do_update(index_elements=["subscription_id", "feature"], set_=news))
+
+
+async def of_subscription(tx: AsyncConnection, subscription_id: str, now: datetime) -> list[Entitlement]:
+    """What a subscription gave and gives, with what holds now."""
+    return [
+        _entitlement(row)
+        for row in await tx.execute(
+            _rights(now).where(entitlements.c.subscription_id == subscription_id).order_by(entitlements.c.id)
+        )
+    ]
+
+
 def _end(start: datetime, seconds: int | None) -> datetime | None:
     return None if seconds is None else start + timedelta(seconds=seconds)
 
@@ -47,8 +117,7 @@ async def of_user(
 ) -> list[Entitlement]:
     """All that was ever granted to a user, newest first, with what holds now."""
     query = (
-        select(entitlements, _active(now).label("active"))
-        .join(payments, payments.c.id == entitlements.c.payment_id)
+        _rights(now)
         .where(entitlements.c.user_id == user_id)
         .order_by(entitlements.c.valid_from.desc(), entitlements.c.id)
     )
@@ -60,12 +129,17 @@ async def of_user(
 async def of_payment(tx: AsyncConnection, payment_id: str, now: datetime) -> list[Entitlement]:
     """What a payment granted, with what holds now."""
     rows = await tx.execute(
-        select(entitlements, _active(now).label("active"))
-        .join(payments, payments.c.id == entitlements.c.payment_id)
-        .where(entitlements.c.payment_id == payment_id)
-        .order_by(entitlements.c.id)
+        _rights(now).where(entitlements.c.payment_id == payment_id).order_by(entitlements.c.id)
     )
     return [_entitlement(row) for row in rows]
+
+
+def _rights(now: datetime) -> Select[Any]:
+    return (
+        select(entitlements, _active(now).label("active"))
+        .outerjoin(payments, payments.c.id == entitlements.c.payment_id)
+        .outerjoin(subscriptions, subscriptions.c.id == entitlements.c.subscription_id)
+    )
 
 
 def _active(now: datetime) -> ColumnElement[bool]:
@@ -73,13 +147,23 @@ def _active(now: datetime) -> ColumnElement[bool]:
     taken_with_a_part = exists().where(
         tenants.c.id == payments.c.tenant_id, strict, payments.c.amount_refunded > 0
     )
-    return and_(
+    paid = and_(
         payments.c.status == PaymentStatus.SUCCEEDED,
         payments.c.refund_status != RefundStatus.FULL,
         not_(taken_with_a_part),
         payments.c.dispute_status.not_in(DISPUTED),
+    )
+    in_time = and_(
         entitlements.c.valid_from <= now,
         or_(entitlements.c.valid_to.is_(None), entitlements.c.valid_to > now),
+    )
+    # A subscription's own status says whether its time runs, in its own billing time.
+    subscribed = subscriptions.c.status.in_([status for status in SubscriptionStatus if gives(status)])
+    free = entitlements.c.payment_id.is_(None)
+    return and_(
+        or_(free, paid),
+        case((entitlements.c.subscription_id.is_(None), in_time), else_=subscribed),
+        entitlements.c.revoked_at.is_(None),
     )
 
 
@@ -89,8 +173,11 @@ def _entitlement(row: Row[Any]) -> Entitlement:
         user_id=row.user_id,
         feature=row.feature,
         quantity=row.quantity,
-        source_type="payment",
-        source_id=row.payment_id,
+        limit=row.quota,
+        used=row.used,
+        source_type="payment" if row.subscription_id is None else "subscription",
+        source_id=row.subscription_id or row.payment_id,
+        payment_id=row.payment_id,
         valid_from=row.valid_from,
         valid_to=row.valid_to,
         active=row.active,

@@ -26,7 +26,7 @@ from domain.tenant import ProviderAccount
 from domain.values import Value, derived_id
 from domain.verdicts import Verdict
 from storage import audit, checkouts, events
-from storage.tables import payment_events, payments
+from storage.tables import invoices, payment_events, payments
 
 
 async def place(tx: AsyncConnection, order: PaymentOrder, account_id: str) -> tuple[Payment, bool]:
@@ -107,6 +107,20 @@ async def by_ids(tx: AsyncConnection, ids: Sequence[str]) -> list[Payment]:
     return [of_row(row) for row in rows]
 
 
+async def pays_for(tx: AsyncConnection, subscription_id: str) -> bool:
+    """Whether a payment of this subscription is on its way, its payer being awaited not counted."""
+    on_its_way = (
+        select(func.count())
+        .select_from(payments.join(invoices, invoices.c.id == payments.c.invoice_id))
+        .where(
+            invoices.c.subscription_id == subscription_id,
+            invoices.c.status == "open",
+            payments.c.status.in_([*OPEN, PaymentStatus.REVIEW]),
+        )
+    )
+    return bool((await tx.execute(on_its_way)).scalar())
+
+
 async def order_is_free(tx: AsyncConnection, payment: Payment) -> bool:
     """Whether no other payment of the same order is open, under review or paid."""
     if payment.order.order_id is None:
@@ -136,9 +150,9 @@ async def turn_to(tx: AsyncConnection, payment: Payment, account: ProviderAccoun
 
 
 async def opened(
-    tx: AsyncConnection, payment_id: str, reference: str, checkout_url: str, now: datetime
+    tx: AsyncConnection, payment_id: str, reference: str, checkout_url: str | None, now: datetime
 ) -> Payment | None:
-    """Make it PROVIDER_PENDING, with somewhere to send the payer. None: it did not move."""
+    """Make it PROVIDER_PENDING, with somewhere to send a payer who has to come. None: it did not move."""
     moved = (
         await tx.execute(
             update(payments)

@@ -23,7 +23,7 @@ from domain.refund import (
     sources,
 )
 from domain.values import Value, derived_id
-from storage import audit, calls, entitlements, events, ledger
+from storage import audit, calls, entitlements, events, invoices, ledger
 from storage import payments as all_payments
 from storage.calls import Call
 from storage.payments import Cause
@@ -174,10 +174,15 @@ async def move(
     told = _refund(moved)
     rights = await entitlements.of_payment(tx, told.payment_id, now)
     payment = await _summed(tx, told, refund.state)
+    invoice_id = payment.order.invoice_id
     if to is RefundState.SUCCEEDED:
         await ledger.refunded(tx, payment, told, now)
+        if invoice_id is not None:
+            await invoices.credited(tx, invoice_id, told, now)
     elif refund.state is RefundState.SUCCEEDED:
         await ledger.refund_bounced(tx, payment, told, now)
+        if invoice_id is not None:
+            await invoices.uncredited(tx, invoice_id, told)
     type_ = EVENT_OF_REFUND.get(to)
     told_of = [] if type_ is None else [refund_announcement(told, type_)]
     told_of += right_announcements(rights, await entitlements.of_payment(tx, payment.id, now))

@@ -19,7 +19,7 @@ class Witness:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._name = new_id("prc", world.clock())
+        self._name = new_id("wrk", world.clock())
         # Of which accounts it has said what, and when.
         self._said: dict[str, tuple[_Words, datetime]] = {}
         self._forgot_at = world.clock()

@@ -15,16 +15,18 @@ from activities.courier import Round
 from domain.approval import ApprovalRef
 from domain.dispute import DisputeObservation, DisputeRef, dispute_id
 from domain.evidence import Observation
+from domain.lifecycle import SubscriptionRef
 from domain.payment import OPEN, Payment, PaymentRef, Progress
 from domain.refund import RefundObservation, RefundRef
 from domain.said import Said
-from workflows import courier, dispute, late, payment, policies, refund, review
+from workflows import courier, dispute, late, payment, policies, refund, review, subscription
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow, attributes
 from workflows.refund import RefundWorkflow
 from workflows.review import ReviewWorkflow
+from workflows.subscription import SubscriptionWorkflow
 
 _QUICK: Final = timedelta(seconds=5)
 
@@ -198,6 +200,23 @@ async def start_refund(client: Client, ref: RefundRef) -> None:
         start_signal="decided" if ref.approval_id and not ref.awaits_approval else None,
         static_summary=f"{ref.money} of {ref.payment_id} at {ref.provider}",
         priority=policies.fair(ref.tenant_id, 1),
+        rpc_timeout=_QUICK,
+    )
+
+
+async def wake_subscription(client: Client, ref: SubscriptionRef) -> None:
+    """Make sure the subscription is led, and that whoever leads it looks at its row again."""
+    await client.start_workflow(
+        SubscriptionWorkflow.run,
+        ref,
+        id=subscription.workflow_id(ref.tenant_id, ref.subscription_id),
+        task_queue=policies.QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        search_attributes=subscription.attributes(ref),
+        start_signal="wake",
+        static_summary=f"subscription {ref.subscription_id}",
+        priority=policies.fair(ref.tenant_id, 3),
         rpc_timeout=_QUICK,
     )
 

@@ -52,6 +52,12 @@ PROVIDER: Final = ActivityConfig(
     ),
 )
 
+# A subscription's next step: our database, and at most one question to a provider before. It waits for both.
+LEAD: Final = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=10)),
+)
+
 # A question that is put again and again; each attempt names the time of the next one itself.
 PATIENT: Final = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=30),

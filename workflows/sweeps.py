@@ -26,6 +26,7 @@ from storage import (
     payments,
     reconciliation,
     refunds,
+    subscriptions,
 )
 from workflows import messages, schedules
 from workflows.health import Witness
@@ -80,6 +81,7 @@ class Sweeps:
                 self.start_orders,
                 self.pass_on_wishes,
                 self.start_refunds,
+                self.lead_subscriptions,
                 self.start_reviews,
                 self.start_disputes,
                 self.drain_inbox,
@@ -139,6 +141,16 @@ class Sweeps:
                 # Once it is approved, it needs looking after anew.
                 seen = ref.approval_id if ref.awaits_approval else None
                 self._seen[seen or ref.refund_id] = now + _SEEN_LONG_FOR
+
+    async def lead_subscriptions(self) -> None:
+        """Wake whoever leads a subscription for which something is due, in case nobody does."""
+        now, world = self._world.clock(), self._world
+        async with world.database.system() as tx:
+            refs = await subscriptions.leaderless(tx, now, world.time_scale, list(self._seen), _BATCH)
+        for ref in refs:
+            async with _alone(ref.subscription_id):
+                await messages.wake_subscription(self._temporal, ref)
+                self._seen[ref.subscription_id] = now + _SEEN_FOR
 
     async def start_reviews(self) -> None:
         """The same for what somebody would do with money under review."""

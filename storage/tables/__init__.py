@@ -4,6 +4,16 @@ Row-level security, triggers and grants stand in the migrations; a test compares
 """
 
 from storage.tables.base import metadata
+from storage.tables.billing import (
+    billing_sessions,
+    credit_notes,
+    customers,
+    document_numbers,
+    invoices,
+    subscription_events,
+    subscriptions,
+)
+from storage.tables.catalog import plans, prices
 from storage.tables.messages import deliveries, event_sequences, events, inbox, webhook_endpoints
 from storage.tables.money import checkouts, entitlements, ledger_entries, payment_events, payments
 from storage.tables.money_back import approvals, disputes, refunds
@@ -22,24 +32,33 @@ __all__ = [
     "audit_checkpoints",
     "audit_records",
     "audit_seals",
+    "billing_sessions",
     "checkouts",
     "credentials",
+    "credit_notes",
+    "customers",
     "deliveries",
     "disputes",
+    "document_numbers",
     "entitlements",
     "event_sequences",
     "events",
     "inbox",
+    "invoices",
     "ledger_entries",
     "metadata",
     "payment_events",
     "payments",
+    "plans",
+    "prices",
     "provider_accounts",
     "provider_health",
     "reconciliation_differences",
     "reconciliation_runs",
     "reconciliation_sightings",
     "refunds",
+    "subscription_events",
+    "subscriptions",
     "tenants",
     "webhook_endpoints",
 ]

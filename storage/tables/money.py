@@ -56,6 +56,9 @@ payments = Table(
     Column("accepted_by", String(160)),
     Column("nudged_at", Moment),
     Column("cancel_requested_at", Moment),
+    Column("invoice_id", Id, ForeignKey("invoices.id")),
+    Column("customer_id", Id, ForeignKey("customers.id")),
+    Column("off_session", Boolean, nullable=False, server_default=text("false")),
     Column("correlation_id", String(128)),
     at(),
     at("updated_at"),
@@ -85,6 +88,16 @@ payments = Table(
             " OR (status = 'SUCCEEDED' AND refund_status <> 'FULL'))"
         ),
     ),
+    Index(
+        "one_live_payment_per_invoice",
+        "invoice_id",
+        unique=True,
+        postgresql_where=text(
+            "invoice_id IS NOT NULL AND status IN ('CREATED', 'PROVIDER_PENDING', 'UNKNOWN', 'REVIEW',"
+            " 'SUCCEEDED')"
+        ),
+    ),
+    Index("payments_of_an_invoice", "invoice_id", postgresql_where=text("invoice_id IS NOT NULL")),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "user_id", "created_at"),
     Index(
@@ -150,9 +163,17 @@ entitlements = Table(
     Column("user_id", String(128), nullable=False),
     Column("feature", String(128), nullable=False),
     Column("quantity", BigInteger, nullable=False),
-    of_payment(),
+    # Of a subscription: the payment that paid the present period, or none, for a trial and a free plan.
+    of_payment(nullable=True),
+    Column("subscription_id", Id, ForeignKey("subscriptions.id")),
+    Column("quota", BigInteger),
+    Column("used", BigInteger, nullable=False, server_default=text("0")),
     Column("valid_from", Moment, nullable=False),
     Column("valid_to", Moment),
+    Column("revoked_at", Moment),
+    UniqueConstraint("subscription_id", "feature"),
+    CheckConstraint("payment_id IS NOT NULL OR subscription_id IS NOT NULL", name="source"),
+    CheckConstraint("used >= 0", name="used"),
     Index(None, "tenant_id", "user_id", "feature"),
     Index(None, "payment_id"),
 )

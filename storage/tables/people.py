@@ -1,6 +1,7 @@
 """Tenants, those who act for them, and their accounts at providers."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -58,6 +59,8 @@ provider_accounts = Table(
     Column("api_base", String(2048)),
     Column("secrets", LargeBinary, nullable=False),
     Column("retired_at", Moment),
+    # By how much a company of play money says it is ahead of the world.
+    Column("clock_ahead_seconds", BigInteger, nullable=False, server_default=text("0")),
     at(),
     Index(
         "one_live_account_per_provider",

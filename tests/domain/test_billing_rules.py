@@ -2,9 +2,7 @@
 
 import pytest
 
-from domain.billing import TRANSITIONS, Access, Price, SubscriptionStatus, access, sources
-from domain.calendar import Interval
-from domain.money import Money
+from domain.billing import TRANSITIONS, Access, SubscriptionStatus, access, sources
 from domain.subscription import SubscriptionWord
 
 S = SubscriptionStatus
@@ -38,12 +36,3 @@ def test_everything_that_lives_can_be_cancelled() -> None:
 
 def test_a_provider_has_a_word_for_each_status_and_one_for_none() -> None:
     assert {word.value for word in SubscriptionWord} - {"unclear"} == {status.value for status in S}
-
-
-def test_seats_are_paid_for_each_and_a_flat_price_once() -> None:
-    money = Money(amount_minor=499000, currency="HUF")
-    flat = Price(id="pri_1", money=money, interval=Interval.MONTH)
-    assert flat.of(7) == money
-    assert flat.model_copy(update={"per_seat": True}).of(7).amount_minor == 7 * 499000
-    with pytest.raises(ValueError, match="one seat or more"):
-        flat.of(0)

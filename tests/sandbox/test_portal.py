@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.sandbox.patron import Patron
-from tests.sandbox.sandbox_house import GOOD_CARD, Json, Shop
+from tests.sandbox.sandbox_house import GOOD_CARD, NO_TLS, Json, Shop
 from tests.sandbox.test_pages import Outline
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
@@ -29,7 +29,7 @@ async def patron(shop: Shop) -> Patron:
 
 async def look(page: Json, language: str = "en") -> httpx.Response:
     """Open a page as a browser would."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         return await http.get(page["url"], headers={"accept-language": language})
 
 
@@ -171,7 +171,7 @@ async def test_one_accounts_clock_can_be_pushed_alone(shop: Shop, other_shop: Sh
     assert (await other_shop.read(session))["status"] == "open"
     assert other_shop.told() == []
     address = f"{shop.company.control_url}/_control/clock"
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         answer = await http.post(address, json={**push, "account": "never-seen"})
     assert answer.status_code == 404
 

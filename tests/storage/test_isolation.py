@@ -18,6 +18,7 @@ from storage.tables import metadata
 from tests.house import House, Receiver, Tenant, eventually, sealed
 from tests.stories.test_reconciliation import nobodys_capture, reconciled
 from tests.stories.test_refunds import paid, refund
+from tests.stories.visitor import PLAN
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -63,6 +64,7 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await money_back(tenant)
             await tenant.disputed(payment)
             await in_trouble(tenant)
+            assert (await tenant.call("POST", "/v1/plans", json=PLAN)).status_code == 201
             await sealed(tenant)
             await nobodys_capture(tenant, "pay_of_nobody")
         for tenant in (us, them):
@@ -89,7 +91,7 @@ async def in_trouble(tenant: Tenant) -> None:
     """Its account cannot be used, says a process that will be heard until tomorrow."""
     await tenant.rows(
         "INSERT INTO provider_health (account_id, process, tenant_id, credentials, state, failures,"
-        " last_failure, since, seen_at) SELECT id, 'prc_test', tenant_id, '', 'closed', 5, '', now(),"
+        " last_failure, since, seen_at) SELECT id, 'wrk_test', tenant_id, '', 'closed', 5, '', now(),"
         " now() + interval '1 day' FROM provider_accounts"
     )
 

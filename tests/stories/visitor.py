@@ -10,6 +10,14 @@ from tests.house import Json, Tenant, eventually, kinds
 
 CANARY = "canary"
 ORDER: Json = {"userId": "user-123", "amount": 1990000, "currency": "HUF"}
+PLAN: Json = {
+    "name": "Pro",
+    "description": "For teams",
+    "tier": "pro",
+    "active": True,
+    "features": [{"feature": "reports", "limit": 100}],
+    "prices": [{"amount": 499000, "currency": "HUF", "interval": "month"}],
+}
 KEYS = {"apiKey": "sk_sandbox_x", "webhookSecret": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
 
 
@@ -22,6 +30,14 @@ class Door:
     good: Json
 
 
+PORTAL = {
+    "mode": "portal",
+    "userId": "u",
+    "successUrl": "https://shop.example/",
+    "cancelUrl": "https://shop.example/",
+    "customerEmail": "a@b.hu",
+    "billTo": {"name": "Anna", "taxNumber": "HU12345678"},
+}
 DOORS = {
     "register": Door(
         "POST", "/v1/tenants/register", {"name": "Shop", "contactEmail": "a@b.hu", "sandbox": True}
@@ -35,12 +51,16 @@ DOORS = {
     "refund": Door("POST", "/v1/payments/{payment_id}/refunds", {"amount": 1000}),
     "review": Door("POST", "/v1/payments/{payment_id}/review", {"decision": "accept"}),
     "reconciliation": Door("POST", "/v1/reconciliation/runs", {"provider": "sandbox"}),
+    "plan": Door("POST", "/v1/plans", PLAN),
+    "session": Door("POST", "/v1/billing/session", PORTAL),
+    "plan change": Door("PATCH", "/v1/plans/{plan_id}", PLAN),
     "evidence": Door("POST", "/v1/disputes/{dispute_id}/evidence", {"statement": "It was delivered."}),
 }
 # All that a tenant can own.
 TABLES = (
     *("tenants", "credentials", "provider_accounts", "webhook_endpoints", "payments", "payment_events"),
     *("events", "entitlements", "ledger_entries", "inbox", "checkouts", "refunds", "disputes", "approvals"),
+    *("plans", "prices"),
     *("reconciliation_runs", "reconciliation_differences", "reconciliation_sightings"),
 )
 
@@ -63,6 +83,7 @@ class Visitor:
     credential: str
     payment: str
     dispute: str
+    plan: str
 
     @classmethod
     async def arriving(cls, tenant: Tenant, doors: Iterable[Door] = DOORS.values()) -> Self:
@@ -74,7 +95,10 @@ class Visitor:
         if "{dispute_id}" in paths:
             dispute = await tenant.disputed(await tenant.paid())
             await at_rest(tenant, f"dispute:{tenant.id}:sandbox:{dispute['id']}")
-        return cls(tenant, owner["id"], payment["id"], dispute["id"])
+        plan = {"id": ""}
+        if "{plan_id}" in paths:
+            plan = (await tenant.call("POST", "/v1/plans", json=PLAN)).json()
+        return cls(tenant, owner["id"], payment["id"], dispute["id"], plan["id"])
 
     async def send(self, door: Door, body: Any, **headers: str) -> httpx.Response:
         path = door.path.format(
@@ -82,6 +106,7 @@ class Visitor:
             provider="sandbox",
             payment_id=self.payment,
             dispute_id=self.dispute,
+            plan_id=self.plan,
         )
         passes = self.tenant.house.admin | {"Idempotency-Key": "key", "Content-Type": "application/json"}
         return await self.tenant.call(door.method, path, content=body, headers=passes | headers)
