@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, case, func, insert, select, update
+from sqlalchemy import Row, Select, case, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.billing import SubscriptionStatus
@@ -159,9 +159,16 @@ async def method_changed(tx: AsyncConnection, customer_id: str) -> list[Subscrip
 
 
 async def leaderless(
-    tx: AsyncConnection, now: datetime, scale: float, known: Sequence[str], limit: int
+    tx: AsyncConnection,
+    now: datetime,
+    scale: float,
+    known: Sequence[str],
+    limit: int,
+    account_id: str | None = None,
 ) -> list[SubscriptionRef]:
-    """Those for which something is due and nobody may know it; needs a system transaction.
+    """Those for which something is due and nobody may know it, perhaps of one account only.
+
+    A system transaction finds those of all tenants.
 
     Those ``known`` to be looked after are left out, and those whose charge is on its way.
     """
@@ -171,6 +178,7 @@ async def leaderless(
     rows = await tx.execute(
         select(subscriptions.c.id, subscriptions.c.tenant_id)
         .where(
+            true() if account_id is None else subscriptions.c.account_id == account_id,
             subscriptions.c.due_at <= time,
             ~subscriptions.c.provider_run,
             subscriptions.c.id.not_in(known),
