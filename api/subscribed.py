@@ -1,15 +1,21 @@
 """A subscription as it is told over HTTP, wherever it is told."""
 
+from typing import Any
+
 from api.strict import Answer, Instant
 from domain.billing import Access, SubscriptionStatus, access
-from domain.lifecycle import Subscription
+from domain.lifecycle import Subscription, Terms
+
+
+class PlanName(Answer):
+    id: str
+    name: str
 
 
 class PendingChange(Answer):
     """What it will be from the next period on."""
 
-    plan_id: str
-    plan: str
+    plan: PlanName
     price_id: str
     quantity: int
 
@@ -22,9 +28,7 @@ class SubscriptionAnswer(Answer):
     user_id: str
     status: SubscriptionStatus
     access: Access
-    plan_id: str
-    plan: str
-    """Its name."""
+    plan: PlanName
     price_id: str
     quantity: int
     currency: str
@@ -50,15 +54,14 @@ class SubscriptionAnswer(Answer):
         return cls(**told(sub))
 
 
-def told(sub: Subscription) -> dict[str, object]:
+def told(sub: Subscription) -> dict[str, Any]:
     """The members of ``SubscriptionAnswer``, for answers that say more."""
     terms, pending, period = sub.terms, sub.pending, sub.period
     own = {"id", "tenant_id", "user_id", "status", "trial_end", "canceled_at", "cancel_at_period_end"}
     own |= {"ended_at", "paused_at", "provider", "sandbox", "created_at", "updated_at"}
     return sub.model_dump(include=own) | {
         "access": access(sub.status),
-        "plan_id": terms.plan_id,
-        "plan": terms.plan_name,
+        "plan": _plan(terms),
         "price_id": terms.price.id,
         "quantity": terms.quantity,
         "currency": terms.price.money.currency,
@@ -66,11 +69,10 @@ def told(sub: Subscription) -> dict[str, object]:
         "current_period_end": None if period is None else period.end,
         "cancel_at": sub.cancel_at,
         "pending": pending
-        and PendingChange(
-            plan_id=pending.plan_id,
-            plan=pending.plan_name,
-            price_id=pending.price.id,
-            quantity=pending.quantity,
-        ),
+        and PendingChange(plan=_plan(pending), price_id=pending.price.id, quantity=pending.quantity),
         "credit": sub.credit_minor,
     }
+
+
+def _plan(terms: Terms) -> PlanName:
+    return PlanName(id=terms.plan_id, name=terms.plan_name)
