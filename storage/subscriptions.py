@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, case, func, insert, select, true, update
+from sqlalchemy import Row, Select, case, func, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.billing import SubscriptionStatus
@@ -172,19 +172,29 @@ async def leaderless(
 
     Those ``known`` to be looked after are left out, and those whose charge is on its way.
     """
-    wall = func.make_interval(0, 0, 0, 0, 0, 0, _ahead)
+    theirs = provider_accounts.c.clock_ahead_seconds
     passed = func.extract("epoch", now - subscriptions.c.begun_at) * (scale - 1)
-    time = now + wall + func.make_interval(0, 0, 0, 0, 0, 0, passed)
-    rows = await tx.execute(
-        select(subscriptions.c.id, subscriptions.c.tenant_id)
-        .where(
+    pushed = now + func.make_interval(0, 0, 0, 0, 0, 0, theirs + passed)
+    joined = subscriptions.join(provider_accounts, provider_accounts.c.id == subscriptions.c.account_id)
+    due_there = select(subscriptions.c.id).select_from(joined).where(subscriptions.c.due_at <= pushed)
+    if scale == 1:
+        # The world's time is all but everybody's, and has an index of its own.
+        due_there = due_there.where(theirs > 0)
+    due_here = select(subscriptions.c.id).where(subscriptions.c.due_at <= now)
+    waiting = [
+        query.where(
             true() if account_id is None else subscriptions.c.account_id == account_id,
-            subscriptions.c.due_at <= time,
             ~subscriptions.c.provider_run,
             subscriptions.c.id.not_in(known),
         )
         .order_by(subscriptions.c.due_at)
         .limit(limit)
+        for query in (due_here, due_there)
+    ]
+    rows = await tx.execute(
+        select(subscriptions.c.id, subscriptions.c.tenant_id).where(
+            or_(*(subscriptions.c.id.in_(found) for found in waiting))
+        )
     )
     return [SubscriptionRef(tenant_id=row.tenant_id, subscription_id=row.id) for row in rows]
 
