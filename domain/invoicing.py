@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from domain.invoice import Invoice, InvoiceStatus, Party, Tax, totals
+from domain.invoice import Invoice, InvoiceStatus, Party, Reason, Tax, totals
 from domain.lifecycle import Bill, Subscription
 from domain.values import Value, new_id
 
@@ -26,7 +26,7 @@ def drawn_up(sub: Subscription, open_: Invoice | None, bill: Bill, heading: Head
         user_id=sub.user_id,
         status=InvoiceStatus.OPEN,
         # It pays for a period, if what it takes the place of did.
-        reason=bill.reason if open_ is None else open_.reason,
+        reason=bill.reason if open_ is None or open_.reason is Reason.CHANGE else open_.reason,
         currency=sub.terms.price.money.currency,
         lines=lines,
         totals=totals(lines, heading.tax, held),

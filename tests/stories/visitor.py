@@ -45,13 +45,16 @@ DOORS = {
     "reconciliation": Door("POST", "/v1/reconciliation/runs", {"provider": "sandbox"}),
     "plan": Door("POST", "/v1/plans", PLAN),
     "plan change": Door("PATCH", "/v1/plans/{plan_id}", PLAN),
+    "usage": Door(
+        "POST", "/v1/entitlements/usage", {"userId": "user-123", "feature": "reports", "quantity": 1}
+    ),
     "evidence": Door("POST", "/v1/disputes/{dispute_id}/evidence", {"statement": "It was delivered."}),
 }
 # All that a tenant can own.
 TABLES = (
     *("tenants", "credentials", "provider_accounts", "webhook_endpoints", "payments", "payment_events"),
     *("events", "entitlements", "ledger_entries", "inbox", "checkouts", "refunds", "disputes", "approvals"),
-    *("plans", "prices"),
+    *("plans", "prices", "usage"),
     *("reconciliation_runs", "reconciliation_differences", "reconciliation_sightings"),
 )
 
