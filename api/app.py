@@ -24,6 +24,7 @@ from api import (
     proofs,
     reconciliation,
     refunds,
+    reports,
     tenants,
     webhooks,
 )
@@ -65,6 +66,7 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         plans,
         ledger,
         reconciliation,
+        reports,
         entitlements,
         webhooks,
         audit,
