@@ -207,7 +207,7 @@ async def get_payments_sheet(who: AnyCaller, here: TheHouse, asked: AskedFor) ->
         span = await asked.span(tx, here.world.clock())
         # Whatever fails by here is answered with a problem; later only a cut connection can tell.
         first = await figures.sheet(tx, span, (_DAWN, ""), PAGE)
-    name = f"payments-{span.start:%Y-%m-%d}-{span.end:%Y-%m-%d}.csv"
+    name = f"payments-{span.start.date()}-{span.end.date()}.csv"
     return StreamingResponse(
         _pages(here, who.tenant_id, span, first),
         media_type=sheets.MEDIA_TYPE,
