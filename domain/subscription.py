@@ -51,6 +51,9 @@ class SubscriptionObservation(Message):
     canceled_at: AwareDatetime | None = None
     cancel_at_period_end: bool = False
     sandbox: bool | None = None
+    told_at: AwareDatetime | None = None
+    """When the provider says it happened: words that came in another order are put in theirs by this. None
+    for what was read, which is as it stands at ``observed_at``."""
     observed_at: datetime
     evidence_sha256: str | None = None
 

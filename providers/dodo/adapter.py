@@ -120,7 +120,7 @@ class Dodo(Provider):
 
     # --- One payment --------------------------------------------------------------------------------
 
-    async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:  # noqa: ARG002
+    async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:
         secrets, currency = self._secrets, order.money.currency
         if secrets.product_currency not in {None, currency}:
             raise ProviderRejected("dodo: the account's product is priced in another currency")
@@ -138,7 +138,10 @@ class Dodo(Provider):
             "return_url": order.success_url,
             "cancel_url": order.cancel_url,
         }
-        if order.customer_email is not None:
+        if customer is not None:
+            # Known over there, address and all; kept for later is only what pays for a subscription.
+            wanted["customer"] = {"customer_id": customer}
+        elif order.customer_email is not None:
             wanted["customer"] = {"email": order.customer_email}
         return await self._opened(wanted)
 

@@ -315,7 +315,8 @@ def told(event: Thing, hearing: Hearing) -> Heard | None:
     if kind == "Payment":
         return None if is_bill(data) else payment_said(data, hearing)
     if kind == "Subscription":
-        return subscription_said(data, hearing)
+        happened = _instant_or_none(event.get("timestamp"))
+        return subscription_said(data, hearing).model_copy(update={"told_at": happened})
     if kind == "Refund":
         return refund_said(data, hearing)
     return dispute_said(data, hearing) if kind == "Dispute" else None

@@ -53,6 +53,20 @@ def heard(name: str, data: Mapping[str, Any]) -> list[Heard]:
     return adapter().read_webhook(signed(body.encode()), body.encode(), NOW)
 
 
+def test_a_subscriptions_word_is_dated_by_when_it_happened() -> None:
+    (said,) = heard("subscription.renewed", SUBSCRIPTION)
+    assert isinstance(said, SubscriptionObservation)
+    assert said.told_at == NOW
+    undated = json.dumps({"type": "subscription.renewed", "data": SUBSCRIPTION}).encode()
+    (said,) = adapter().read_webhook(signed(undated), undated, NOW)
+    assert isinstance(said, SubscriptionObservation)
+    assert said.told_at is None
+    for odd in (7, "noon", "2026-11-21T12:00:00"):
+        body = json.dumps({"type": "subscription.renewed", "timestamp": odd, "data": SUBSCRIPTION}).encode()
+        with pytest.raises(UnreadableEvent):
+            adapter().read_webhook(signed(body), body, NOW)
+
+
 def test_a_payments_webhook_tells_of_its_checkout() -> None:
     (said,) = heard("payment.succeeded", PAYMENT)
     assert isinstance(said, Observation)
