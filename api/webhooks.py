@@ -5,6 +5,7 @@ from typing import Literal
 import structlog
 from fastapi import APIRouter, BackgroundTasks, Request
 
+from activities import mirror
 from activities.world import alert
 from api.affairs import Affair, concerns
 from api.deps import House, TheHouse
@@ -64,7 +65,6 @@ async def receive(
             if isinstance(
                 said, SubscriptionObservation | InvoiceObservation | CustomerObservation | ClockObservation
             ):
-                # No subscription here is a provider's: whatever it bills by itself is none of ours.
                 continue
             letter = await inbox.receive(tx, account, said, body, now)
             if letter is not None and letter.state == "QUARANTINED":
@@ -76,6 +76,8 @@ async def receive(
             stored = letter.observation or said
             if not await inbox.is_echo(tx, letter, stored, payment, now):
                 news.append((letter.hearing, stored, payment))
+    for result in await mirror.heard(world, account, observations):
+        later.add_task(mirror.follow_up, world, result)
     for hearing, told, payment in news:
         later.add_task(_pass_on, here, payment, told, hearing)
     return Received()

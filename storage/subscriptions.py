@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, case, func, insert, select, update
+from sqlalchemy import Row, Select, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.billing import SubscriptionStatus
@@ -93,6 +93,15 @@ async def find(tx: AsyncConnection, wanted: SubscriptionFilter) -> list[Subscrip
     return await _read(tx, query.limit(wanted.limit).offset(wanted.offset))
 
 
+async def called(tx: AsyncConnection, account_id: str, reference: str) -> Subscription | None:
+    """The one that a company calls so, locked as by ``get``; None when none has learned that name."""
+    query = _whole().where(
+        subscriptions.c.account_id == account_id, subscriptions.c.provider_reference == reference
+    )
+    found = await _read(tx, query.with_for_update(of=subscriptions, key_share=True))
+    return found[0] if found else None
+
+
 async def save(tx: AsyncConnection, sub: Subscription) -> None:
     """Write a subscription whose lock is held as it stands from now on."""
     never = {"id", "tenant_id", "user_id", "created_at", "begun_at", "sandbox", "provider_run"}
@@ -171,8 +180,7 @@ async def leaderless(
     rows = await tx.execute(
         select(subscriptions.c.id, subscriptions.c.tenant_id)
         .where(
-            subscriptions.c.due_at <= time,
-            ~subscriptions.c.provider_run,
+            or_(subscriptions.c.due_at <= time, subscriptions.c.reread_at <= now),
             subscriptions.c.id.not_in(known),
         )
         .order_by(subscriptions.c.due_at)
