@@ -100,6 +100,8 @@ class CustomerObservation(Message):
     """The provider's name for the customer."""
     customer_id: Id | None = None
     """Ours, as the provider repeats it."""
+    setup_id: Id | None = None
+    """Our reference of the setup page that was completed, if it is that which happened."""
     sandbox: bool | None = None
     observed_at: datetime
     evidence_sha256: str | None = None
@@ -115,6 +117,10 @@ class ClockObservation(Message):
     """By how much it is ahead of the clocks of the world."""
     observed_at: datetime
     evidence_sha256: str | None = None
+
+
+BillingNews = SubscriptionObservation | InvoiceObservation | CustomerObservation | ClockObservation
+"""What a provider tells that is not of one payment."""
 
 
 class Customer(Value):

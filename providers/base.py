@@ -30,11 +30,9 @@ from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
 from domain.signatures import check_secret
 from domain.subscription import (
+    BillingNews,
     Charge,
-    ClockObservation,
     Customer,
-    CustomerObservation,
-    InvoiceObservation,
     PlanChange,
     SavedMethod,
     SetupOrder,
@@ -51,7 +49,7 @@ PROVIDERS: Final[dict[str, type["Provider"]]] = {}
 # How much longer a checkout may live at a provider than with us, who close it when its time is up.
 SPARE: Final = timedelta(minutes=1)
 
-Heard = Said | SubscriptionObservation | InvoiceObservation | CustomerObservation | ClockObservation
+Heard = Said | BillingNews
 """All that a webhook can tell."""
 
 

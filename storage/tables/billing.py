@@ -89,6 +89,11 @@ subscriptions = Table(
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "customer_id"),
     Index(
+        "subscriptions_by_due_at",
+        "due_at",
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+    Index(
         "subscriptions_to_be_led",
         "account_id",
         "due_at",

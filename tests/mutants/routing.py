@@ -17,8 +17,8 @@ MUTANTS = (
         edits=(
             Edit(
                 "activities/opening.py",
-                "    except (ProviderConflict, ProviderKeyReused) as met:\n",
-                "    except ProviderConflict as met:\n",
+                "    except (ProviderConflict, ProviderKeyReused) as met:\n        # Not this request",
+                "    except ProviderConflict as met:\n        # Not this request",
             ),
         ),
         killers=(f"{NO_TURN}[ProviderKeyReused]",),

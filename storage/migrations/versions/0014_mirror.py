@@ -49,10 +49,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("reread_at IS NOT NULL"),
     )
     # Those a company runs have a deadline too: until its first word.
-    op.drop_index("subscriptions_to_be_led", "subscriptions")
-    op.create_index(
-        "subscriptions_to_be_led",
-        "subscriptions",
-        ["account_id", "due_at"],
-        postgresql_where=sa.text("due_at IS NOT NULL"),
-    )
+    for name, columns in (
+        ("subscriptions_by_due_at", ["due_at"]),
+        ("subscriptions_to_be_led", ["account_id", "due_at"]),
+    ):
+        op.drop_index(name, "subscriptions")
+        op.create_index(name, "subscriptions", columns, postgresql_where=sa.text("due_at IS NOT NULL"))
