@@ -42,9 +42,12 @@ class Subscriber:
         return session
 
     async def visit(self, url: str, card: str = CARD, action: str = "pay") -> httpx.Response:
-        """Fill in the page."""
+        """Fill in the page; whatever asks to be approved is."""
         async with httpx.AsyncClient(trust_env=False) as browser:
-            return await browser.post(url, data={"cardNumber": card, "action": action})
+            page = await browser.post(url, data={"cardNumber": card, "action": action})
+            if action != "close" and 'value="approve"' in page.text:
+                page = await browser.post(url, data={"action": "approve"})
+            return page
 
     async def subscribes(self, price: Json, card: str = CARD, **wish: Any) -> Json:
         """Begin, and have it; the status once it runs."""
@@ -91,8 +94,9 @@ class Subscriber:
         return found
 
     async def time_passes(self, days: float) -> None:
-        """Push the company's clock, and with it that of all its accounts' subscriptions."""
-        await self.tenant.house.control("POST", "clock", {"advanceSeconds": int(days * DAY)})
+        """Push the clock of our account at the company, and with it that of our subscriptions."""
+        push = {"advanceSeconds": int(days * DAY), "account": await self.tenant.account()}
+        await self.tenant.house.control("POST", "clock", push)
 
     async def call(self, method: str, deed: str, **more: Any) -> httpx.Response:
         return await self.tenant.call(method, f"/v1/subscriptions/{self.id}{deed}", **more)
