@@ -15,7 +15,7 @@ from domain.mirror import Standing, Word, doubtful, mirrored, new_of_bill, place
 from domain.money import Money
 from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation, SubscriptionWord
 
-S, W, I = SubscriptionStatus, SubscriptionWord, InvoiceWord  # noqa: E741
+S, W = SubscriptionStatus, SubscriptionWord
 BEGUN: Final = datetime(2026, 1, 31, 9, tzinfo=UTC)
 MONTH: Final = timedelta(days=30)
 PRICE: Final = Price(
@@ -225,7 +225,7 @@ def test_another_price_or_a_wish_to_leave_is_a_change() -> None:
 
 
 def test_of_a_paid_bill_no_failed_charge_is_told_and_nothing_twice() -> None:
-    def bill(word: I, number: int) -> InvoiceObservation:
+    def bill(word: InvoiceWord, number: int) -> InvoiceObservation:
         return InvoiceObservation(
             word=word,
             raw_state=word,
@@ -235,9 +235,9 @@ def test_of_a_paid_bill_no_failed_charge_is_told_and_nothing_twice() -> None:
             observed_at=BEGUN,
         )
 
-    failed, paid = bill(I.PAYMENT_FAILED, 1), bill(I.PAID, 2)
+    failed, paid = bill(InvoiceWord.PAYMENT_FAILED, 1), bill(InvoiceWord.PAID, 2)
     assert new_of_bill(failed, [])
     assert new_of_bill(paid, [failed])
     assert not new_of_bill(failed, [paid])
-    assert not new_of_bill(bill(I.PAID, 3), [paid])
-    assert not new_of_bill(bill(I.DRAFT, 4), [])
+    assert not new_of_bill(bill(InvoiceWord.PAID, 3), [paid])
+    assert not new_of_bill(bill(InvoiceWord.DRAFT, 4), [])
