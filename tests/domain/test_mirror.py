@@ -13,9 +13,10 @@ from domain.catalog import Offer, Plan, Price
 from domain.lifecycle import Subscription, Terms
 from domain.mirror import Standing, Word, doubtful, mirrored, new_of_bill, placed, standing
 from domain.money import Money
-from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation, SubscriptionWord
+from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation
+from domain.subscription import SubscriptionWord as W
 
-S, W = SubscriptionStatus, SubscriptionWord
+S = SubscriptionStatus
 BEGUN: Final = datetime(2026, 1, 31, 9, tzinfo=UTC)
 MONTH: Final = timedelta(days=30)
 PRICE: Final = Price(
