@@ -43,7 +43,7 @@ from domain.subscription import (
 )
 from providers import base
 from providers.base import ApiKey, Capability, Checkout, Heard, Provider, WebhookSecret, evidence, web_page
-from providers.dodo import wire, words
+from providers.dodo import billing, events, wire, words
 from providers.dodo.money import UNITS, counted
 from providers.dodo.search import Search, text
 from providers.dodo.wire import PER_PAGE, answered, every, items
@@ -193,7 +193,7 @@ class Dodo(Provider):
         event_id = verify(live, headers, body, now)
         hearing = Hearing(event_id, now, self._secrets.play_money, Channel.WEBHOOK)
         try:
-            said = words.told(json.loads(body), hearing)
+            said = events.told(json.loads(body), hearing)
         except (ValueError, RecursionError, OutcomeUnknown) as error:
             raise UnreadableEvent("dodo: an authentic event cannot be read") from error
         return [] if said is None else [said.model_copy(update={"evidence_sha256": evidence(body)})]
@@ -301,7 +301,7 @@ class Dodo(Provider):
 
     async def read_subscription(self, reference: str, now: datetime) -> SubscriptionObservation:
         said = await answered(self._api.subscriptions.with_raw_response.retrieve(reference))
-        return words.subscription_said(said, self._hearing("read", reference, now))
+        return billing.subscription_said(said, self._hearing("read", reference, now))
 
     async def cancel_subscription(
         self, reference: str, now: datetime, *, at_period_end: bool
@@ -318,7 +318,7 @@ class Dodo(Provider):
             if there.word not in _ENDED:
                 raise
             return there
-        return words.subscription_said(said, self._hearing("cancel", reference, now))
+        return billing.subscription_said(said, self._hearing("cancel", reference, now))
 
     async def change_subscription(
         self, reference: str, change: PlanChange, now: datetime

@@ -19,7 +19,7 @@ from domain.errors import SignatureInvalid, SignatureMissing, UnreadableEvent
 from domain.evidence import Channel, Observation, Word
 from domain.refund import RefundObservation
 from domain.signatures import new_secret
-from domain.subscription import SubscriptionObservation
+from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation
 from providers.base import Heard
 from providers.dodo.adapter import Dodo
 from providers.line import Line
@@ -110,10 +110,13 @@ def test_other_kinds_tell_nothing_of_ours(name: str, data: Json) -> None:
     assert heard(name, data) == []
 
 
-def test_a_bill_of_a_subscription_is_none_of_ours_unless_we_charged_it() -> None:
+def test_what_dodo_takes_for_a_subscription_is_a_bill_unless_we_charged_it() -> None:
     for bill in ({"subscription_id": "sub_1"}, {"subscription_ids": ["sub_1", "sub_2"]}):
-        assert heard("payment.succeeded", PAYMENT | bill | {"metadata": {}}) == []
-        assert len(heard("payment.succeeded", PAYMENT | bill)) == 1
+        (told,) = heard("payment.succeeded", PAYMENT | bill | {"metadata": {}})
+        assert isinstance(told, InvoiceObservation)
+        assert (told.word, told.subscription) == (InvoiceWord.PAID, "sub_1")
+        (charged,) = heard("payment.succeeded", PAYMENT | bill)
+        assert isinstance(charged, Observation)
 
 
 def test_the_sdk_reads_the_same_event() -> None:

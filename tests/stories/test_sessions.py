@@ -25,7 +25,12 @@ async def test_a_key_leads_to_one_session_whoever_repeats_it(tenant: Tenant) -> 
 
 async def test_a_tenant_may_be_the_subscriber_itself(tenant: Tenant) -> None:
     price = await month(tenant)
-    body = {"mode": "checkout", "priceId": price["id"], "successUrl": "https://a.b/", "cancelUrl": "https://a.b/"}
+    body = {
+        "mode": "checkout",
+        "priceId": price["id"],
+        "successUrl": "https://a.b/",
+        "cancelUrl": "https://a.b/",
+    }
     answer = await tenant.call("POST", "/v1/billing/session", json=body, headers={"Idempotency-Key": "me"})
     assert answer.status_code == 201, answer.text
     await Subscriber(tenant, "").visit(answer.json()["sessionUrl"])

@@ -30,6 +30,14 @@ class Door:
     good: Json
 
 
+PORTAL = {
+    "mode": "portal",
+    "userId": "u",
+    "successUrl": "https://shop.example/",
+    "cancelUrl": "https://shop.example/",
+    "customerEmail": "a@b.hu",
+    "billTo": {"name": "Anna", "taxNumber": "HU12345678"},
+}
 DOORS = {
     "register": Door(
         "POST", "/v1/tenants/register", {"name": "Shop", "contactEmail": "a@b.hu", "sandbox": True}
@@ -44,6 +52,7 @@ DOORS = {
     "review": Door("POST", "/v1/payments/{payment_id}/review", {"decision": "accept"}),
     "reconciliation": Door("POST", "/v1/reconciliation/runs", {"provider": "sandbox"}),
     "plan": Door("POST", "/v1/plans", PLAN),
+    "session": Door("POST", "/v1/billing/session", PORTAL),
     "plan change": Door("PATCH", "/v1/plans/{plan_id}", PLAN),
     "evidence": Door("POST", "/v1/disputes/{dispute_id}/evidence", {"statement": "It was delivered."}),
 }
