@@ -12,23 +12,36 @@ from activities.opening import ensure_customer
 from activities.world import World
 from domain.billing import Schedule, SubscriptionStatus
 from domain.changes import Proration
-from domain.errors import IllegalTransition, ValidationFailed
+from domain.errors import (
+    IllegalTransition,
+    OutcomeUnknown,
+    ProviderConflict,
+    ProviderKeyReused,
+    TemporarilyUnavailable,
+    ValidationFailed,
+)
 from domain.lifecycle import Subscription, Terms
 from domain.subscription import PlanChange, SubscriptionOrder
 from domain.subscription import Proration as Billed
 from domain.tenant import TenantSettings
 from domain.values import derived_id
-from providers.base import Capability, Checkout, Provider
+from providers.base import Capability, Provider
 from storage import customers
 
 _BILLED: Final = {Proration.PRORATE: Billed.AT_ONCE, Proration.NONE: Billed.NONE}
 _CHANGEABLE: Final = frozenset(
     {SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE}
 )
+_AGAIN_IN: Final = 5
 _WHAT_OURS_NEEDS: Final = {Capability.METHOD_SETUP, Capability.SAVED_METHODS}
 
 
-def keeps_schedule(provider: Provider, settings: TenantSettings) -> bool:
+def can_subscribe(provider: type[Provider]) -> bool:
+    """Whether somebody can be charged there again and again, by us or by the company."""
+    return provider.capabilities >= _WHAT_OURS_NEEDS or Capability.SUBSCRIPTIONS in provider.capabilities
+
+
+def keeps_schedule(provider: type[Provider], settings: TenantSettings) -> bool:
     """Whether the company runs new subscriptions: it alone can, or both can and the tenant wishes it."""
     if Capability.SUBSCRIPTIONS not in provider.capabilities:
         return False
@@ -36,11 +49,12 @@ def keeps_schedule(provider: Provider, settings: TenantSettings) -> bool:
     return not ours or settings.subscription_schedule is Schedule.PROVIDER
 
 
-async def begin_at_provider(world: World, sub: Subscription, till: Till) -> Checkout:
-    """The company's checkout that begins a subscription, whose row is committed already.
+async def begin_at_provider(world: World, sub: Subscription, till: Till) -> str:
+    """Where the company's checkout is that begins a subscription, whose row is committed already.
 
     Raises ``ValidationFailed`` when the company has no name for the price, and any ``ProviderError``. Where
-    writes have no keys a repetition makes a second checkout: keep the address of the first.
+    writes have no keys a repetition makes a second checkout: keep the address of the first. One that nobody
+    knows of is harmless, as nobody can pay there.
     """
     name = provider_price(sub.terms, sub.provider)
     async with world.database.tenant(sub.tenant_id) as tx:
@@ -56,7 +70,10 @@ async def begin_at_provider(world: World, sub: Subscription, till: Till) -> Chec
         cancel_url=till.cancel_url,
         expires_at=till.expires_at,
     )
-    return await provider.subscribe(order)
+    try:
+        return (await provider.subscribe(order)).url
+    except (OutcomeUnknown, ProviderConflict, ProviderKeyReused) as unclear:
+        raise TemporarilyUnavailable(retry_after=_AGAIN_IN) from unclear
 
 
 def provider_price(terms: Terms, provider: str) -> str:
