@@ -127,13 +127,18 @@ def pause(sub: Subscription) -> Subscription:
     raise IllegalTransition(f"{sub.provider} keeps the schedule of this subscription, and does not pause it.")
 
 
-def resume(sub: Subscription) -> Subscription:
-    """Raises ``IllegalTransition`` unless it runs: what was wished is taken back at the company's portal."""
-    if sub.status in _CHANGEABLE and not sub.cancel_at_period_end:
+async def resume(world: World, sub: Subscription, actor: str) -> Subscription:
+    """Take back the wish to end it with its period; as it then stands. Safe to repeat.
+
+    Raises ``IllegalTransition`` for one that does not run, and any ``ProviderError``.
+    """
+    if sub.status not in _CHANGEABLE:
+        raise IllegalTransition(f"A subscription that is {sub.status} goes on at {sub.provider} alone.")
+    if not sub.cancel_at_period_end:
         return sub
-    raise IllegalTransition(
-        f"{sub.provider} keeps the schedule of this subscription: its subscriber goes on in the portal."
-    )
+    name, provider = await _there(world, sub)
+    said = await provider.keep_subscription(name, world.clock())
+    return await mirror.answered(world, sub, said, actor)
 
 
 async def _there(world: World, sub: Subscription) -> tuple[str, Provider]:
