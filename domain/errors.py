@@ -125,7 +125,13 @@ class OrderAlreadyPaid(Refusal):
 
 
 class IllegalTransition(Refusal):
-    status, code, title = 409, "illegal_transition", "The payment cannot go there from where it is"
+    status, code, title = 409, "illegal_transition", "It cannot go there from where it is"
+
+
+class InProgress(IllegalTransition):
+    """Something about it is being carried out, and what may follow depends on how that ends."""
+
+    title, retryable = "Something about it is being carried out; ask again in a moment", True
 
 
 class PaymentDisputed(Refusal):
