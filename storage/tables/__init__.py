@@ -11,6 +11,7 @@ from storage.tables.billing import (
     document_numbers,
     invoices,
     subscription_events,
+    subscription_words,
     subscriptions,
 )
 from storage.tables.catalog import plans, prices
@@ -58,6 +59,7 @@ __all__ = [
     "reconciliation_sightings",
     "refunds",
     "subscription_events",
+    "subscription_words",
     "subscriptions",
     "tenants",
     "usage",
