@@ -7,17 +7,13 @@ from fastapi import APIRouter, Query
 from activities import billing
 from api.deps import AnyCaller, TheHouse
 from api.strict import Answer, Instant, StrictRoute
+from api.subscribed import PlanName
 from domain.billing import Access, SubscriptionStatus, access
 from domain.invoicing import upcoming
 from domain.lifecycle import Subscription
 from storage import invoices, subscriptions, tenants
 
 router = APIRouter(prefix="/v1/billing", tags=["billing"], route_class=StrictRoute)
-
-
-class PlanName(Answer):
-    id: str
-    name: str
 
 
 class NextInvoice(Answer):

@@ -56,6 +56,11 @@ class Subscriber:
         assert page.status_code < 400, page.text
         return await self.becomes("trialing" if price["trialDays"] else "active")
 
+    async def has_for_nothing(self, **facts: Any) -> Json:
+        """The status of a subscription to a plan that costs nothing, which runs at once."""
+        await self.checkout((await plan(self.tenant, {"amount": 0} | facts))["prices"][0])
+        return await self.status()
+
     async def portal(self, card: str = CARD, action: str = "update") -> None:
         """Leave another card, or take it away."""
         answer = await self.session(mode="portal")
