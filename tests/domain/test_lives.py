@@ -112,9 +112,13 @@ class Lives(RuleBasedStateMachine):
         self.wishes(lambda life: resume(life.sub, life.now))
 
     @precondition(lambda self: not self.life.on_its_way)
-    @rule(wanted=TERMS, proration=st.sampled_from(Proration))
-    def changes(self, wanted: Terms, proration: Proration) -> None:
-        self.wishes(lambda life: change(life.sub, wanted, proration, life.now))
+    @rule(wanted=TERMS, proration=st.sampled_from(Proration), ago=st.sampled_from([None, 0, 12, 24 * 7]))
+    def changes(self, wanted: Terms, proration: Proration, ago: int | None) -> None:
+        def wish(life: Life) -> Step:
+            since = None if ago is None else life.now - timedelta(hours=ago)
+            return change(life.sub, wanted, proration, life.now, since)
+
+        self.wishes(wish)
 
     def wishes(self, wish: Callable[[Life], Step]) -> None:
         self.asked = True
