@@ -158,11 +158,12 @@ def test_the_first_payment_can_be_pasted_into_a_shell(house: House, tmp_path: Pa
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.timeout(150)
 def test_a_subscriptions_life_can_be_pasted_into_a_shell(house: House, tmp_path: Path) -> None:
     (commands,) = [block for block in blocks("docs/sandbox.md", "sh") if "ready.json" in block]
     (tmp_path / ".paysaga").symlink_to(house.data_dir)
     done = subprocess.run(
-        ["sh", "-eu"], input=commands, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=90
+        ["sh", "-eu"], input=commands, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
     )
     active, owed, healed, *lines = done.stdout.splitlines()
     assert (active, owed, healed) == ("active", "past_due", "active")
