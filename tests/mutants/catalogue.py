@@ -1,13 +1,25 @@
 """All mutants. What is guarded by something not built yet waits for it."""
 
-from tests.mutants import adapters, books, companies, evidence, eyes, messages, money, routing, selling, walls
+from tests.mutants import (
+    adapters,
+    books,
+    companies,
+    evidence,
+    eyes,
+    messages,
+    money,
+    routing,
+    selling,
+    using,
+    walls,
+)
 from tests.mutants.mutant import Mutant, Waiting
 
 MUTANTS = (
     *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS),
     *(*walls.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
-    *selling.MUTANTS,
+    *(*selling.MUTANTS, *using.MUTANTS),
 )
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)

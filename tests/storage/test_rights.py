@@ -314,7 +314,9 @@ async def test_a_use_that_meets_a_renewal_counts_in_the_new_period(
         # Of the old period there is nothing left.
         late = asyncio.create_task(use(somebody, 30))
         await somebody_waits(house)
-    assert (await late).remaining == 70
+    (met,) = await asyncio.gather(late, return_exceptions=True)
+    assert isinstance(met, usage.Used)
+    assert met.remaining == 70
     new = await reports(somebody)
     assert new["used"] == 30
     assert await counted_in(somebody) == {old["valid_from"]: 100, new["valid_from"]: 30}
