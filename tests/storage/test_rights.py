@@ -6,11 +6,9 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
 
 import pytest
-from sqlalchemy import event, make_url, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.world import World
 from domain.catalog import Feature
@@ -364,48 +362,3 @@ async def test_a_right_that_is_not_as_it_was_paid_for_is_found(
         *(row[name] for name in ("id", "used", "payment_id", "valid_to", "user_id")),
     )
     assert await findings(somebody) == []
-
-
-# --- The question itself --------------------------------------------------------------------------
-
-
-async def test_a_check_finds_its_rows_by_the_index_among_many(house: House, somebody: Subscriber) -> None:
-    asked: list[tuple[str, Any]] = []
-    engine = create_async_engine(
-        make_url(house.database_url("postgres")).set(drivername="postgresql+asyncpg")
-    )
-
-    @event.listens_for(engine.sync_engine, "before_cursor_execute")
-    def hear(
-        _connection: object, _cursor: object, statement: str, parameters: object, *_more: object
-    ) -> None:
-        asked.append((statement, parameters))
-
-    async with engine.connect() as tx:
-        await tx.execute(
-            text(
-                "INSERT INTO entitlements (id, tenant_id, user_id, feature, quantity, payment_id, valid_from)"
-                " SELECT 'ent_many_' || n, :tenant, 'user-' || n % 5000, 'f' || n % 7, 1, :payment, now()"
-                " FROM generate_series(1, 20000) n"
-            ),
-            {"tenant": somebody.tenant.id, "payment": somebody.first_payment},
-        )
-        await tx.execute(text("ANALYZE entitlements"))
-        await tx.execute(text("SET LOCAL ROLE paysaga_runtime"))
-        await tx.execute(
-            text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": somebody.tenant.id}
-        )
-        asked.clear()
-        assert await entitlements.of_user(tx, somebody.user, datetime.now(UTC), "reports")
-        ((statement, parameters),) = asked
-        plan = (await tx.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)).scalar_one()
-        await tx.rollback()
-    await engine.dispose()
-    ways = [node for node in nodes(plan[0]["Plan"]) if node.get("Relation Name") == "entitlements"]
-    assert ways
-    assert {node["Node Type"] for node in ways} <= {"Index Scan", "Bitmap Heap Scan"}, plan
-    assert "ix_entitlements_tenant_id_user_id_feature" in json.dumps(plan)
-
-
-def nodes(plan: Json) -> list[Json]:
-    return [plan, *(below for child in plan.get("Plans", []) for below in nodes(child))]

@@ -1,16 +1,22 @@
 """Who may use how much: asked on every critical action, counted once, never beyond the limit."""
 
 import asyncio
+import json
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import event, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from activities.world import World
 from domain.catalog import Feature
+from storage import entitlements
 from tests.house import House, Json, Tenant, refused
 from tests.stories.statements import overhearing
 from tests.stories.tenancy import colleague
@@ -250,3 +256,46 @@ async def test_a_check_is_one_query_and_a_use_two(house: House, world: World, us
     assert (len(check.statements), check.writes) == (1 + 1, False), check
     assert (len(used.statements), used.writes) == (1 + 2, True), used
     assert (len(refusal.statements), refusal.committed) == (1 + 3, False), refusal
+
+
+async def test_a_check_finds_its_rows_by_the_index_among_many(
+    house: House, world: World, shop: Tenant, user: str
+) -> None:
+    who = await subscribed(world, shop, user)
+    asked: list[tuple[str, Any]] = []
+    engine = create_async_engine(
+        make_url(house.database_url("postgres")).set(drivername="postgresql+asyncpg")
+    )
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def hear(
+        _connection: object, _cursor: object, statement: str, parameters: object, *_more: object
+    ) -> None:
+        asked.append((statement, parameters))
+
+    async with engine.connect() as tx:
+        await tx.execute(
+            text(
+                "INSERT INTO entitlements (id, tenant_id, user_id, feature, quantity, payment_id, valid_from)"
+                " SELECT 'ent_many_' || n, :tenant, 'user-' || n % 5000, 'f' || n % 7, 1, :payment, now()"
+                " FROM generate_series(1, 20000) n"
+            ),
+            {"tenant": shop.id, "payment": who.first_payment},
+        )
+        await tx.execute(text("ANALYZE entitlements"))
+        await tx.execute(text("SET LOCAL ROLE paysaga_runtime"))
+        await tx.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": shop.id})
+        asked.clear()
+        assert await entitlements.of_user(tx, user, datetime.now(UTC), "reports")
+        ((statement, parameters),) = asked
+        plan = (await tx.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)).scalar_one()
+        await tx.rollback()
+    await engine.dispose()
+    ways = [node for node in nodes(plan[0]["Plan"]) if node.get("Relation Name") == "entitlements"]
+    assert ways
+    assert {node["Node Type"] for node in ways} <= {"Index Scan", "Bitmap Heap Scan"}, plan
+    assert "ix_entitlements_tenant_id_user_id_feature" in json.dumps(plan)
+
+
+def nodes(plan: Json) -> list[Json]:
+    return [plan, *(below for child in plan.get("Plans", []) for below in nodes(child))]
