@@ -16,7 +16,7 @@ from storage.tables.billing import (
 )
 from storage.tables.catalog import plans, prices
 from storage.tables.messages import deliveries, event_sequences, events, inbox, webhook_endpoints
-from storage.tables.money import checkouts, entitlements, ledger_entries, payment_events, payments
+from storage.tables.money import checkouts, entitlements, ledger_entries, payment_events, payments, usage
 from storage.tables.money_back import approvals, disputes, refunds
 from storage.tables.people import credentials, provider_accounts, provider_health, tenants
 from storage.tables.records import (
@@ -62,5 +62,6 @@ __all__ = [
     "subscription_words",
     "subscriptions",
     "tenants",
+    "usage",
     "webhook_endpoints",
 ]

@@ -6,6 +6,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     String,
@@ -122,6 +123,10 @@ subscription_events = Table(
     Column("mrr_e4", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
     at("at"),
+    # As they were written, under the subscription's lock: what is dated by its deadline may come later than
+    # what is dated by a clock that had run ahead.
+    Column("seq", BigInteger, Identity(), nullable=False),
+    UniqueConstraint("seq"),
     Index(None, "subscription_id", "at"),
     Index(None, "tenant_id", "at"),
 )
