@@ -3,7 +3,9 @@
 import re
 import secrets as entropy
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Annotated, Any, Final
+from zoneinfo import available_timezones
 
 from fastapi import APIRouter
 from pydantic import AfterValidator, Field
@@ -13,7 +15,9 @@ from activities.outbound import screen
 from api import secrets
 from api.affairs import Affair
 from api.deps import About, AnyCaller, Exchange, House, Owner, PlatformOperator, TheHouse, actor
+from api.invoices import PartyAnswer, TaxAnswer
 from api.strict import Answer, Instant, Model, StrictRoute
+from domain.billing import AfterDunning
 from domain.errors import Unauthorized, ValidationFailed
 from domain.money import CURRENCIES, LARGEST
 from domain.signatures import new_secret
@@ -42,6 +46,9 @@ _NOT_NULL: Final = {
     "late_payment",
     "partial_refund",
     "refund_approval_threshold",
+    "after_dunning",
+    "billing_zone",
+    "tax",
 }
 
 
@@ -113,6 +120,10 @@ class SettingsAnswer(Answer):
     late_payment: LatePolicy
     partial_refund: PartialRefundPolicy
     refund_approval_threshold: dict[str, int]
+    after_dunning: AfterDunning
+    billing_zone: str
+    tax: TaxAnswer
+    invoice_issuer: PartyAnswer | None
 
 
 @router.post("/register", status_code=201)
@@ -222,6 +233,35 @@ class NewRule(Model):
     providers: Annotated[tuple[ProviderName, ...], Field(min_length=1, max_length=8)]
 
 
+@cache
+def _zones() -> frozenset[str]:
+    # What these mean is each machine's own.
+    return frozenset(available_timezones() - {"Factory", "localtime"})
+
+
+def _is_zone(name: str) -> str:
+    if name not in _zones():
+        raise ValueError("this is not a time zone's name as IANA has it")
+    return name
+
+
+class NewTax(Model):
+    """What new invoices say of taxes: a rate of yours. Nothing here knows any law."""
+
+    rate_basis_points: Annotated[int, Field(ge=0, le=10_000)]
+    """2700 are 27 %."""
+    inclusive: bool = True
+    """Whether prices hold it already; else it comes on top."""
+    label: Annotated[str, FreeText(32)] = "VAT"
+
+
+class NewIssuer(Model):
+    name: Annotated[str, FreeText(160)]
+    address: Annotated[str, FreeText(500)] | None = None
+    tax_number: Annotated[str, FreeText(64)] | None = None
+    email: Email | None = None
+
+
 class NewSettings(Model):
     checkout_expires_in_seconds: Annotated[int, Field(ge=60, le=86_400)] | None = None
     default_provider: ProviderName | None = None
@@ -232,11 +272,21 @@ class NewSettings(Model):
     partial_refund: PartialRefundPolicy | None = None
     refund_approval_threshold: dict[Currency, Annotated[int, Field(ge=0, le=LARGEST)]] | None = None
     """By currency, all of them: a refund of more needs an approver. What is not named needs none."""
+    after_dunning: AfterDunning | None = None
+    """What becomes of a subscription when all tries to have it paid were in vain."""
+    billing_zone: Annotated[str, Field(max_length=64), AfterValidator(_is_zone)] | None = None
+    """In whose days the periods of new subscriptions are counted, and documents are dated."""
+    tax: NewTax | None = None
+    invoice_issuer: NewIssuer | None = None
+    """What stands on new invoices as their issuer; null is the tenant's name."""
 
 
 @router.patch("/me/settings")
 async def change_settings(body: NewSettings, who: Owner, here: TheHouse, about: About) -> SettingsAnswer:
-    """Change the members that are sent; ``null`` for the provider means "the oldest account"."""
+    """Change the members that are sent; `null` for the provider means the oldest account.
+
+    `tax` and `invoiceIssuer` are replaced as a whole, for invoices that are made from then on.
+    """
     sent = body.model_dump(exclude_unset=True)
     for name in _NOT_NULL & sent.keys():
         if sent[name] is None:

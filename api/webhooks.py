@@ -5,20 +5,17 @@ from typing import Literal
 import structlog
 from fastapi import APIRouter, BackgroundTasks, Request
 
+from activities import mirror, news
 from activities.world import alert
 from api.affairs import Affair, concerns
 from api.deps import House, TheHouse
 from api.problems import RAW_BODY
 from api.strict import Answer
 from domain.errors import NotFound, UnreadableEvent
+from domain.lifecycle import SubscriptionRef
 from domain.payment import Payment
 from domain.said import Said
-from domain.subscription import (
-    ClockObservation,
-    CustomerObservation,
-    InvoiceObservation,
-    SubscriptionObservation,
-)
+from domain.subscription import BillingNews
 from providers.base import PROVIDERS
 from storage import inbox, payments
 from workflows import messages
@@ -58,13 +55,12 @@ async def receive(
         # Its text may quote the body; the place is enough to go and look.
         log.error("webhook_unreadable", provider=provider, account_id=account_id)  # noqa: TRY400
         raise
-    news: list[tuple[str, Said, Payment]] = []
+    letters: list[tuple[str, Said, Payment]] = []
+    moved: list[SubscriptionRef] = []
     async with world.database.tenant(account.tenant_id) as tx:
         for said in observations:
-            if isinstance(
-                said, SubscriptionObservation | InvoiceObservation | CustomerObservation | ClockObservation
-            ):
-                # No subscription here is a provider's: whatever it bills by itself is none of ours.
+            if isinstance(said, BillingNews):
+                moved += await news.hear(world, tx, account, said)
                 continue
             letter = await inbox.receive(tx, account, said, body, now)
             if letter is not None and letter.state == "QUARANTINED":
@@ -75,9 +71,12 @@ async def receive(
             # As it was stored: with the name of its place in the inbox.
             stored = letter.observation or said
             if not await inbox.is_echo(tx, letter, stored, payment, now):
-                news.append((letter.hearing, stored, payment))
-    for hearing, told, payment in news:
+                letters.append((letter.hearing, stored, payment))
+    for result in await mirror.heard(world, account, observations):
+        later.add_task(mirror.follow_up, world, result)
+    for hearing, told, payment in letters:
         later.add_task(_pass_on, here, payment, told, hearing)
+    later.add_task(_wake, here, moved)
     return Received()
 
 
@@ -86,3 +85,11 @@ async def _pass_on(here: House, payment: Payment, told: Said, hearing: str) -> N
         await messages.report(here.temporal, payment, told, hearing)
     except Exception as error:  # noqa: BLE001 - whatever it was, the inbox holds the event and the drain tries again
         log.warning("report_postponed", inbox_id=told.inbox_id, reason=type(error).__name__)
+
+
+async def _wake(here: House, moved: list[SubscriptionRef]) -> None:
+    for ref in moved:
+        try:
+            await here.world.wake_subscription(ref)
+        except Exception as error:  # noqa: BLE001 - its row says that it is due, and the sweep looks for those
+            log.warning("subscription_postponed", id=ref.subscription_id, reason=type(error).__name__)

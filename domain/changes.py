@@ -4,7 +4,7 @@ A preview and the change it announces are one call of ``change`` at two moments;
 by ``domain.invoice.totals``, for both.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +17,8 @@ from domain.proration import left
 
 S = SubscriptionStatus
 
+_COUNTED_BY: Final = timedelta(hours=1)
+_TOLD_BY: Final = timedelta(milliseconds=1)
 _CHANGEABLE: Final = frozenset({S.TRIALING, S.ACTIVE, S.PAST_DUE})
 
 
@@ -30,14 +32,35 @@ class Proration(StrEnum):
     NEXT_PERIOD = "next_period"
 
 
-def change(sub: Subscription, terms: Terms, proration: Proration, now: datetime) -> Step:
-    """Other terms from now on, or from the next period on.
+def counts_from(sub: Subscription, now: datetime, wished: datetime | None = None) -> datetime:
+    """The instant up to which the old terms count, and from which the new ones do: ``now``, unless wished.
+
+    Whole hours of the period are counted, so that a preview still holds a moment later. Raises
+    ``ValidationFailed`` for a wish outside of what has passed of the period.
+    """
+    if wished is not None and wished > now:
+        raise ValidationFailed(errors=(("/prorationDate", "this is still to come"),))
+    # Instants are told to the millisecond, cut off: whoever sends one back means all of that.
+    at = now if wished is None else wished + _TOLD_BY - timedelta.resolution
+    if sub.period is None:
+        return at
+    if at < sub.period.start and wished is not None:
+        raise ValidationFailed(errors=(("/prorationDate", "this is before the present period"),))
+    passed = max(min(at, sub.period.end) - sub.period.start, timedelta(0))
+    return sub.period.start + passed // _COUNTED_BY * _COUNTED_BY
+
+
+def change(
+    sub: Subscription, terms: Terms, proration: Proration, now: datetime, since: datetime | None = None
+) -> Step:
+    """Other terms from now on, or from the next period on; ``since`` is what ``counts_from`` may be wished.
 
     Raises ``IllegalTransition`` where nothing runs that could change, and ``ValidationFailed`` for terms
     that cannot follow on these.
     """
     if sub.status not in _CHANGEABLE:
         raise IllegalTransition(f"A subscription that is {sub.status} cannot change.")
+    since = counts_from(sub, now, since)
     if terms.price.money.currency != sub.terms.price.money.currency:
         raise ValidationFailed(errors=(("/priceId", "the currency of a subscription never changes"),))
     other_rhythm = _pace(terms) != _pace(sub.terms)
@@ -59,17 +82,17 @@ def change(sub: Subscription, terms: Terms, proration: Proration, now: datetime)
         return Step(after=after.model_copy(update={"rhythm": rhythm}), at=now, told=("changed",), grant=True)
     if proration is Proration.NONE:
         return Step(after=after, at=now, told=("changed",), grant=True)
-    return _prorated(sub, after, sub.period, now)
+    return _prorated(after, sub.terms, sub.period, since)
 
 
-def _prorated(sub: Subscription, after: Subscription, period: Period, now: datetime) -> Step:
-    rest = Period(start=min(max(now, period.start), period.end), end=period.end)
-    old, new = sub.terms, after.terms
-    lines = [_line(LineKind.UNUSED, old, -left(old.total_minor, period, now), rest)]
+def _prorated(after: Subscription, old: Terms, period: Period, since: datetime) -> Step:
+    now, new = after.updated_at, after.terms
+    rest = Period(start=since, end=period.end)
+    lines = [_line(LineKind.UNUSED, old, -left(old.total_minor, period, since), rest)]
     if _pace(new) == _pace(old):
-        lines.append(_line(LineKind.REMAINING, new, left(new.total_minor, period, now), rest))
+        lines.append(_line(LineKind.REMAINING, new, left(new.total_minor, period, since), rest))
     else:
-        rhythm = _rhythm(new, sub, now)
+        rhythm = _rhythm(new, after, now)
         period = rest = rhythm.period(0)
         after = after.model_copy(update={"rhythm": rhythm, "next_number": 1, "period": period})
         lines.append(whole_period(new, period))

@@ -125,7 +125,13 @@ class OrderAlreadyPaid(Refusal):
 
 
 class IllegalTransition(Refusal):
-    status, code, title = 409, "illegal_transition", "The payment cannot go there from where it is"
+    status, code, title = 409, "illegal_transition", "It cannot go there from where it is"
+
+
+class InProgress(IllegalTransition):
+    """Something about it is being carried out, and what may follow depends on how that ends."""
+
+    title, retryable = "Something about it is being carried out; ask again in a moment", True
 
 
 class PaymentDisputed(Refusal):
@@ -134,6 +140,10 @@ class PaymentDisputed(Refusal):
 
 class AlreadyPaid(Refusal):
     status, code, title = 409, "already_paid", "The payment was paid before it could be cancelled"
+
+
+class LimitExceeded(Refusal):
+    status, code, title = 409, "limit_exceeded", "There is not that much left of what this user may use"
 
 
 class RefundExceedsCaptured(ValidationFailed):

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from domain.invoice import Invoice, InvoiceStatus, Party, Tax, totals
-from domain.lifecycle import Bill, Subscription
+from domain.billing import SubscriptionStatus
+from domain.invoice import Invoice, InvoiceStatus, Party, Reason, Tax, Totals, totals
+from domain.lifecycle import Bill, Subscription, whole_period
 from domain.values import Value, new_id
 
 
@@ -25,8 +26,8 @@ def drawn_up(sub: Subscription, open_: Invoice | None, bill: Bill, heading: Head
         subscription_id=sub.id,
         user_id=sub.user_id,
         status=InvoiceStatus.OPEN,
-        # It pays for a period, if what it takes the place of did.
-        reason=bill.reason if open_ is None else open_.reason,
+        # It pays for a period, if what it takes the place of did, or if that was a mere change.
+        reason=bill.reason if open_ is None or open_.reason is Reason.CHANGE else open_.reason,
         currency=sub.terms.price.money.currency,
         lines=lines,
         totals=totals(lines, heading.tax, held),
@@ -43,3 +44,18 @@ def credit_after(sub: Subscription, open_: Invoice | None, drawn: Invoice) -> in
     returned = open_.totals.credit_applied_minor if open_ is not None else 0
     sums = drawn.totals
     return sub.credit_minor + returned - sums.credit_applied_minor + sums.credited_minor
+
+
+def upcoming(sub: Subscription, open_: Invoice | None, heading: Heading) -> tuple[datetime, Totals] | None:
+    """When money is asked for next, and how much; None when none will be.
+
+    What is owed already is asked for at the next try.
+    """
+    if open_ is not None and open_.status is InvoiceStatus.OPEN:
+        at = sub.next_try_at
+        return None if at is None else (at, open_.totals)
+    runs = sub.status in {SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE}
+    if not runs or sub.period is None or sub.cancel_at_period_end:
+        return None
+    line = whole_period(sub.pending or sub.terms, sub.period)
+    return sub.period.end, totals((line,), heading.tax, sub.credit_minor)

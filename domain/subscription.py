@@ -51,6 +51,9 @@ class SubscriptionObservation(Message):
     canceled_at: AwareDatetime | None = None
     cancel_at_period_end: bool = False
     sandbox: bool | None = None
+    told_at: AwareDatetime | None = None
+    """When the provider says it happened: words that came in another order are put in theirs by this. None
+    for what was read, which is as it stands at ``observed_at``."""
     observed_at: datetime
     evidence_sha256: str | None = None
 
@@ -97,6 +100,8 @@ class CustomerObservation(Message):
     """The provider's name for the customer."""
     customer_id: Id | None = None
     """Ours, as the provider repeats it."""
+    setup_id: Id | None = None
+    """Our reference of the setup page that was completed, if it is that which happened."""
     sandbox: bool | None = None
     observed_at: datetime
     evidence_sha256: str | None = None
@@ -112,6 +117,10 @@ class ClockObservation(Message):
     """By how much it is ahead of the clocks of the world."""
     observed_at: datetime
     evidence_sha256: str | None = None
+
+
+BillingNews = SubscriptionObservation | InvoiceObservation | CustomerObservation | ClockObservation
+"""What a provider tells that is not of one payment."""
 
 
 class Customer(Value):

@@ -30,11 +30,9 @@ from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
 from domain.signatures import check_secret
 from domain.subscription import (
+    BillingNews,
     Charge,
-    ClockObservation,
     Customer,
-    CustomerObservation,
-    InvoiceObservation,
     PlanChange,
     SavedMethod,
     SetupOrder,
@@ -51,7 +49,7 @@ PROVIDERS: Final[dict[str, type["Provider"]]] = {}
 # How much longer a checkout may live at a provider than with us, who close it when its time is up.
 SPARE: Final = timedelta(minutes=1)
 
-Heard = Said | SubscriptionObservation | InvoiceObservation | CustomerObservation | ClockObservation
+Heard = Said | BillingNews
 """All that a webhook can tell."""
 
 
@@ -77,7 +75,7 @@ class Capability(StrEnum):
     DISPUTE_EVIDENCE = auto()
     """``answer_dispute`` hands evidence in; elsewhere a person does, in the company's dashboard."""
     SUBSCRIPTIONS = auto()
-    """The company runs the schedule: ``subscribe`` and the three verbs beside it."""
+    """The company runs the schedule: ``subscribe`` and the four verbs beside it."""
     PORTAL = auto()
     """A page where the payer sees to cards and subscriptions: ``ensure_customer`` and ``portal_url``."""
     SAVED_METHODS = auto()
@@ -284,6 +282,10 @@ class Provider(ABC):
     ) -> SubscriptionObservation:
         """End it, now or with the period that is paid for. Safe to repeat."""
         raise self._cannot(reference, now, at_period_end)
+
+    async def keep_subscription(self, reference: str, now: datetime) -> SubscriptionObservation:
+        """Take back the wish to end it with its period. Safe to repeat."""
+        raise self._cannot(reference, now)
 
     async def change_subscription(
         self, reference: str, change: PlanChange, now: datetime

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from sandbox import cards, customers, portals, setups, web
+from sandbox import cards, customers, dialects, portals, setups, web
 from sandbox.customers import Customer
 from sandbox.errors import Refused
 from sandbox.gate import Call, perform
@@ -89,7 +89,8 @@ async def _leaving(
         # Read inside the transaction: what was read outside only says whom the call is about.
         return effect(world, Leaving(world.store.get(Setup, known.id) or known, language))
 
-    return await perform(world, Call(request, operation, known.account, known.reference), again)
+    call = Call(request, operation, known.account, known.reference, dialect=dialects.of(known))
+    return await perform(world, call, again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ async def _visiting(request: Request, operation: str, effect: Callable[[Visit], 
         return web.nothing_here(language)
     if portal.is_over(world):
         return web.page("lapsed.html", language, 410, portal=portal)
-    call = Call(request, operation, portal.account, portal.reference)
+    call = Call(request, operation, portal.account, portal.reference, dialect=dialects.of(portal))
     return await perform(world, call, lambda: effect(Visit(world, portal, language)))
 
 

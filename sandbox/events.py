@@ -1,5 +1,6 @@
 """Telling accounts what happened: an event and its deliveries join the transaction that caused them."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ from sandbox.dialects import Event
 from sandbox.store import Query, Record, new_id
 from sandbox.world import World
 
+Follower = Callable[[World, Record], None]
 LAST = "last"
 """The trick of a delivery that waits for those before it."""
 _TRICKS = frozenset({"badSignature", "staleTimestamp", "reorder"})
@@ -23,6 +25,19 @@ class WebhookEndpoint(Record):
 
     url: str
     secret: str
+
+
+_FOLLOWERS: dict[str, list[Follower]] = {}
+
+
+def follows(kind: str) -> Callable[[Follower], Follower]:
+    """Name a function that goes on from what happened, inside the transaction that caused it."""
+
+    def register(function: Follower) -> Follower:
+        _FOLLOWERS.setdefault(kind, []).append(function)
+        return function
+
+    return register
 
 
 def emit(world: World, kind: str, record: Record, *, after_all: bool = False) -> None:
@@ -48,6 +63,8 @@ def emit(world: World, kind: str, record: Record, *, after_all: bool = False) ->
         )
         world.store.insert(event)
         _send(world, event, rules, LAST if after_all else None)
+    for follower in _FOLLOWERS.get(kind, ()):
+        follower(world, record)
 
 
 def _send(world: World, event: Event, rules: tuple[faults.Rule, ...], place: str | None) -> None:

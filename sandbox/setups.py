@@ -5,6 +5,7 @@ from typing import ClassVar, Final, Literal
 
 from sandbox import cards, customers, jobs
 from sandbox.errors import Refused, invalid
+from sandbox.events import emit
 from sandbox.store import Record
 from sandbox.world import World
 
@@ -84,6 +85,8 @@ def _end(world: World, setup: Setup, status: Literal["complete", "expired", "can
     setup.status, setup.challenge = status, None
     world.store.update(setup)
     jobs.forget(world, "setup.expire", setup.id)
+    if status == "complete":
+        emit(world, "setup_session.completed", setup)
 
 
 @jobs.handles("setup.expire")

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from sandbox.clock import MICROSECONDS
 from sandbox.dialects import Dialect
+from sandbox.errors import missing
 from sandbox.events import emit
 from sandbox.store import Record, new_id
 from sandbox.world import World
@@ -38,9 +39,22 @@ def advance(world: World, by: timedelta) -> None:
     world.store.set_setting("advanced_us", str(_advanced_us(world)))
 
 
-def tell(world: World) -> None:
-    """Tell every account, after all that it is told of besides. Call inside a transaction."""
-    known = world.store.sql.execute("SELECT name, dialect, since_us FROM accounts ORDER BY name, dialect")
+def advance_alone(world: World, account: str, by: timedelta) -> None:
+    """Push the clock of one account, and no deadline of ours. Call inside a transaction."""
+    pushed = world.store.sql.execute(
+        "UPDATE accounts SET since_us = since_us - ? WHERE name = ?",
+        (by // timedelta(microseconds=1), account),
+    )
+    if not pushed.rowcount:
+        raise missing("account")
+
+
+def tell(world: World, account: str | None = None) -> None:
+    """Tell every account, or one, after all that it is told of besides. Call inside a transaction."""
+    known = world.store.sql.execute(
+        "SELECT name, dialect, since_us FROM accounts WHERE ? IS NULL OR name = ? ORDER BY name, dialect",
+        (account, account),
+    )
     for row in known.fetchall():
         push = Push(
             id=new_id("clk"),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -121,6 +121,25 @@ async def unlock(tx: AsyncConnection, vault: Vault, account_id: str, provider: s
         raise NotFound
     plain = vault.open(row.data_key, _place(row.id, row.tenant_id), row.secrets)
     return Unlocked(account(row), json.loads(plain), sha256(row.secrets).hexdigest())
+
+
+async def ahead(tx: AsyncConnection, account_id: str) -> timedelta:
+    """How far the clock of an account of play money is ahead of the world's."""
+    query = select(provider_accounts.c.clock_ahead_seconds).where(provider_accounts.c.id == account_id)
+    return timedelta(seconds=(await tx.execute(query)).scalar_one())
+
+
+async def pushed(tx: AsyncConnection, account_id: str, ahead_seconds: int) -> bool:
+    """Its clock was pushed forward, which it only ever is; False when that was known."""
+    moved = await tx.execute(
+        update(provider_accounts)
+        .where(
+            provider_accounts.c.id == account_id,
+            provider_accounts.c.clock_ahead_seconds < ahead_seconds,
+        )
+        .values(clock_ahead_seconds=ahead_seconds)
+    )
+    return bool(moved.rowcount)
 
 
 def _place(account_id: str, tenant_id: str) -> str:

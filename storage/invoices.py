@@ -67,10 +67,10 @@ async def get(tx: AsyncConnection, invoice_id: str, *, lock: bool = False) -> In
     return _invoice(row)
 
 
-async def pending(tx: AsyncConnection, subscription_id: str) -> Invoice | None:
-    """The draft or the open invoice of a subscription whose lock is held; it has one at most."""
+async def pending(tx: AsyncConnection, subscription_id: str, *, lock: bool = True) -> Invoice | None:
+    """The draft or the open invoice of a subscription, which has one at most; ``lock`` it to change it."""
     query = _whole().where(invoices.c.subscription_id == subscription_id, invoices.c.status.in_(_OPEN))
-    row = (await tx.execute(query.with_for_update(of=invoices))).one_or_none()
+    row = (await tx.execute(query.with_for_update(of=invoices) if lock else query)).one_or_none()
     return None if row is None else _invoice(row)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, case, func, insert, select, update
+from sqlalchemy import Row, Select, and_, case, func, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.billing import SubscriptionStatus
@@ -93,6 +93,15 @@ async def find(tx: AsyncConnection, wanted: SubscriptionFilter) -> list[Subscrip
     return await _read(tx, query.limit(wanted.limit).offset(wanted.offset))
 
 
+async def called(tx: AsyncConnection, account_id: str, reference: str) -> Subscription | None:
+    """The one that a company calls so, locked as by ``get``; None when none has learned that name."""
+    query = _whole().where(
+        subscriptions.c.account_id == account_id, subscriptions.c.provider_reference == reference
+    )
+    found = await _read(tx, query.with_for_update(of=subscriptions, key_share=True))
+    return found[0] if found else None
+
+
 async def save(tx: AsyncConnection, sub: Subscription) -> None:
     """Write a subscription whose lock is held as it stands from now on."""
     never = {"id", "tenant_id", "user_id", "created_at", "begun_at", "sandbox", "provider_run"}
@@ -144,39 +153,67 @@ async def history(tx: AsyncConnection, subscription_id: str) -> list[dict[str, A
 
 
 async def method_changed(tx: AsyncConnection, customer_id: str) -> list[SubscriptionRef]:
-    """There is news of what a customer can be charged by: note it where it may heal something."""
+    """There is news of what a customer can be charged by: note it.
+
+    Also where it heals nothing yet: a charge of what was there before may be on its way, and fail.
+    """
+    heals = and_(
+        subscriptions.c.status.in_([S.PAST_DUE, S.UNPAID, S.PAUSED]), ~subscriptions.c.cancel_at_period_end
+    )
     noted = await tx.execute(
         update(subscriptions)
         .where(
             subscriptions.c.customer_id == customer_id,
-            subscriptions.c.status.in_([S.PAST_DUE, S.UNPAID, S.PAUSED]),
+            subscriptions.c.status.in_(LIVE),
             ~subscriptions.c.provider_run,
         )
-        .values(method_changed=True, due_at=subscriptions.c.updated_at)
+        .values(
+            method_changed=True,
+            due_at=case((heals, subscriptions.c.updated_at), else_=subscriptions.c.due_at),
+        )
         .returning(subscriptions.c.id, subscriptions.c.tenant_id)
     )
     return [SubscriptionRef(tenant_id=row.tenant_id, subscription_id=row.id) for row in noted]
 
 
 async def leaderless(
-    tx: AsyncConnection, now: datetime, scale: float, known: Sequence[str], limit: int
+    tx: AsyncConnection,
+    now: datetime,
+    scale: float,
+    known: Sequence[str],
+    limit: int,
+    account_id: str | None = None,
 ) -> list[SubscriptionRef]:
-    """Those for which something is due and nobody may know it; needs a system transaction.
+    """Those for which something is due and nobody may know it, perhaps of one account only.
+
+    A system transaction finds those of all tenants.
 
     Those ``known`` to be looked after are left out, and those whose charge is on its way.
     """
-    wall = func.make_interval(0, 0, 0, 0, 0, 0, _ahead)
+    theirs = provider_accounts.c.clock_ahead_seconds
     passed = func.extract("epoch", now - subscriptions.c.begun_at) * (scale - 1)
-    time = now + wall + func.make_interval(0, 0, 0, 0, 0, 0, passed)
-    rows = await tx.execute(
-        select(subscriptions.c.id, subscriptions.c.tenant_id)
-        .where(
-            subscriptions.c.due_at <= time,
-            ~subscriptions.c.provider_run,
+    pushed = now + func.make_interval(0, 0, 0, 0, 0, 0, theirs + passed)
+    joined = subscriptions.join(provider_accounts, provider_accounts.c.id == subscriptions.c.account_id)
+    due_there = select(subscriptions.c.id).select_from(joined).where(subscriptions.c.due_at <= pushed)
+    if scale == 1:
+        # The world's time is all but everybody's, and has an index of its own.
+        due_there = due_there.where(theirs > 0)
+    due_here = select(subscriptions.c.id).where(subscriptions.c.due_at <= now)
+    unheard = select(subscriptions.c.id).where(subscriptions.c.reread_at <= now)
+    by = subscriptions.c.due_at
+    waiting = [
+        query.where(
+            true() if account_id is None else subscriptions.c.account_id == account_id,
             subscriptions.c.id.not_in(known),
         )
-        .order_by(subscriptions.c.due_at)
+        .order_by(mark)
         .limit(limit)
+        for query, mark in ((due_here, by), (due_there, by), (unheard, subscriptions.c.reread_at))
+    ]
+    rows = await tx.execute(
+        select(subscriptions.c.id, subscriptions.c.tenant_id).where(
+            or_(*(subscriptions.c.id.in_(found) for found in waiting))
+        )
     )
     return [SubscriptionRef(tenant_id=row.tenant_id, subscription_id=row.id) for row in rows]
 

@@ -43,7 +43,7 @@ from domain.subscription import (
 )
 from providers import base
 from providers.base import ApiKey, Capability, Checkout, Heard, Provider, WebhookSecret, evidence, web_page
-from providers.dodo import wire, words
+from providers.dodo import billing, events, wire, words
 from providers.dodo.money import UNITS, counted
 from providers.dodo.search import Search, text
 from providers.dodo.wire import PER_PAGE, answered, every, items
@@ -120,7 +120,7 @@ class Dodo(Provider):
 
     # --- One payment --------------------------------------------------------------------------------
 
-    async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:  # noqa: ARG002
+    async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:
         secrets, currency = self._secrets, order.money.currency
         if secrets.product_currency not in {None, currency}:
             raise ProviderRejected("dodo: the account's product is priced in another currency")
@@ -138,7 +138,10 @@ class Dodo(Provider):
             "return_url": order.success_url,
             "cancel_url": order.cancel_url,
         }
-        if order.customer_email is not None:
+        if customer is not None:
+            # Known over there, address and all; kept for later is only what pays for a subscription.
+            wanted["customer"] = {"customer_id": customer}
+        elif order.customer_email is not None:
             wanted["customer"] = {"email": order.customer_email}
         return await self._opened(wanted)
 
@@ -190,7 +193,7 @@ class Dodo(Provider):
         event_id = verify(live, headers, body, now)
         hearing = Hearing(event_id, now, self._secrets.play_money, Channel.WEBHOOK)
         try:
-            said = words.told(json.loads(body), hearing)
+            said = events.told(json.loads(body), hearing)
         except (ValueError, RecursionError, OutcomeUnknown) as error:
             raise UnreadableEvent("dodo: an authentic event cannot be read") from error
         return [] if said is None else [said.model_copy(update={"evidence_sha256": evidence(body)})]
@@ -298,7 +301,7 @@ class Dodo(Provider):
 
     async def read_subscription(self, reference: str, now: datetime) -> SubscriptionObservation:
         said = await answered(self._api.subscriptions.with_raw_response.retrieve(reference))
-        return words.subscription_said(said, self._hearing("read", reference, now))
+        return billing.subscription_said(said, self._hearing("read", reference, now))
 
     async def cancel_subscription(
         self, reference: str, now: datetime, *, at_period_end: bool
@@ -315,7 +318,12 @@ class Dodo(Provider):
             if there.word not in _ENDED:
                 raise
             return there
-        return words.subscription_said(said, self._hearing("cancel", reference, now))
+        return billing.subscription_said(said, self._hearing("cancel", reference, now))
+
+    async def keep_subscription(self, reference: str, now: datetime) -> SubscriptionObservation:
+        calls = self._api.subscriptions.with_raw_response
+        said = await answered(calls.update(reference, cancel_at_next_billing_date=False))
+        return billing.subscription_said(said, self._hearing("keep", reference, now))
 
     async def change_subscription(
         self, reference: str, change: PlanChange, now: datetime

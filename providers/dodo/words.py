@@ -6,7 +6,7 @@ What cannot be read raises ``OutcomeUnknown``; a word nobody knows is UNCLEAR.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict, cast
 
 from domain.dispute import DisputeObservation, DisputeWord
@@ -15,8 +15,8 @@ from domain.evidence import Channel, Observation, Word
 from domain.reconciliation import Listed, Subject
 from domain.refund import Refund, RefundObservation, RefundWord
 from domain.said import Said
-from domain.subscription import SavedMethod, SubscriptionObservation, SubscriptionWord
-from providers.base import Heard, evidence, legible, unread
+from domain.subscription import SavedMethod
+from providers.base import evidence, legible, unread
 from providers.dodo.money import counted, disputed, money
 from providers.dodo.wire import Thing
 
@@ -71,17 +71,6 @@ _DISPUTE_WORDS: Final[Mapping[tuple[str, str], DisputeWord]] = {
         ("dispute_cancelled", DisputeWord.CLOSED),
         ("dispute_won", DisputeWord.WON),
     )
-}
-
-_SUBSCRIPTION_WORDS: Final[Mapping[str, SubscriptionWord]] = {
-    "pending": SubscriptionWord.INCOMPLETE,
-    "active": SubscriptionWord.ACTIVE,
-    "on_hold": SubscriptionWord.PAST_DUE,
-    "past_due": SubscriptionWord.PAST_DUE,
-    "paused": SubscriptionWord.PAUSED,
-    "cancelled": SubscriptionWord.CANCELED,
-    "expired": SubscriptionWord.CANCELED,
-    "failed": SubscriptionWord.INCOMPLETE_EXPIRED,
 }
 
 # Declines after which the same method must not be tried again.
@@ -276,51 +265,6 @@ def charged(payment: Thing, hearing: Hearing) -> Observation:
     return said
 
 
-@legible
-def subscription_said(subscription: Thing, hearing: Hearing) -> SubscriptionObservation:
-    status, trial = str(subscription.get("status")), subscription.get("trial_period_days") or 0
-    word = _SUBSCRIPTION_WORDS.get(status, SubscriptionWord.UNCLEAR)
-    trial_end = _instant(subscription["created_at"]) + timedelta(days=trial) if trial else None
-    if word is SubscriptionWord.ACTIVE and trial_end is not None and hearing.at < trial_end:
-        word = SubscriptionWord.TRIALING
-    period_end = _instant_or_none(subscription.get("next_billing_date"))
-    ends = subscription.get("cancel_at_next_billing_date") is True
-    return SubscriptionObservation(
-        word=word,
-        raw_state=status,
-        cause_id=hearing.cause,
-        subscription_id=named(subscription, SUBSCRIPTION),
-        reference=subscription["subscription_id"],
-        customer=(subscription.get("customer") or {}).get("customer_id"),
-        price=subscription.get("product_id"),
-        quantity=subscription.get("quantity"),
-        current_period_start=_instant_or_none(subscription.get("previous_billing_date")),
-        current_period_end=period_end,
-        trial_end=trial_end,
-        cancel_at=period_end if ends else None,
-        canceled_at=_instant_or_none(subscription.get("cancelled_at")),
-        cancel_at_period_end=ends,
-        sandbox=hearing.sandbox,
-        observed_at=hearing.at,
-        evidence_sha256=evidence(subscription),
-    )
-
-
-@legible
-def told(event: Thing, hearing: Hearing) -> Heard | None:
-    """What an event says; None for what is none of ours."""
-    data = event["data"]
-    # What kind of thing it is may be read off the name, where the thing does not say; how it stands never.
-    kind = data.get("payload_type") or str(event.get("type")).partition(".")[0].capitalize()
-    if kind == "Payment":
-        return None if is_bill(data) else payment_said(data, hearing)
-    if kind == "Subscription":
-        return subscription_said(data, hearing)
-    if kind == "Refund":
-        return refund_said(data, hearing)
-    return dispute_said(data, hearing) if kind == "Dispute" else None
-
-
 def listed(subject: Subject, item: Any, hearing: Hearing) -> Listed:
     """One entry of a list. What cannot be read must not keep the others from being compared."""
     name = item.get(f"{subject}_id") if isinstance(item, Mapping) else None
@@ -341,7 +285,7 @@ _SAID: Final[Mapping[Subject, Callable[[Thing, Hearing], Said]]] = {
 
 @legible
 def _made_at(thing: Thing) -> datetime:
-    return _instant(thing["created_at"])
+    return instant(thing["created_at"])
 
 
 def _where(payment: Thing) -> str | None:
@@ -354,12 +298,13 @@ def _subscribed(payment: Thing) -> bool:
     return bool(payment.get("subscription_id") or payment.get("subscription_ids"))
 
 
-def _instant(written: str) -> datetime:
+def instant(written: str) -> datetime:
+    """Raises ``ValueError`` for one that names no zone."""
     at = datetime.fromisoformat(written)
     if at.tzinfo is None:
         raise ValueError("an instant names its zone")
     return at
 
 
-def _instant_or_none(written: str | None) -> datetime | None:
-    return None if written is None else _instant(written)
+def instant_or_none(written: str | None) -> datetime | None:
+    return None if written is None else instant(written)

@@ -248,6 +248,18 @@ def _customer(event: Said, cause: str, now: datetime) -> CustomerObservation:
     )
 
 
+def _set_up(event: Said, cause: str, now: datetime) -> CustomerObservation:
+    session = event["data"]
+    return CustomerObservation(
+        raw_state=event["type"],
+        cause_id=cause,
+        reference=session["customer"],
+        setup_id=session["reference"],
+        sandbox=_sandbox(session),
+        observed_at=now,
+    )
+
+
 def _clock(event: Said, cause: str, now: datetime) -> ClockObservation:
     return ClockObservation(
         raw_state=event["type"],
@@ -263,5 +275,6 @@ _HEARD: Final[Mapping[str, Callable[[Said, str, datetime], Heard]]] = {
     "refund": lambda event, cause, now: refund(event["data"], cause, now),
     "dispute": lambda event, cause, now: dispute(event["data"], cause, now),
     "customer": _customer,
+    "setup_session": _set_up,
     "clock": _clock,
 }

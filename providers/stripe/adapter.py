@@ -7,11 +7,10 @@ carries a key of its moment: an old refusal must not stand in for today's answer
 """
 
 from collections.abc import Awaitable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import httpx
-import stripe
 from pydantic import AfterValidator, SecretStr
 from pydantic.alias_generators import to_camel
 
@@ -36,6 +35,7 @@ from domain.subscription import (
     PlanChange,
     Proration,
     SavedMethod,
+    SetupOrder,
     SubscriptionObservation,
     SubscriptionOrder,
     SubscriptionWord,
@@ -44,30 +44,18 @@ from providers import base
 from providers.base import ApiKey, Capability, Checkout, Heard, Provider, key_of, web_page
 from providers.line import Line
 from providers.stripe import events, requests, words
-from providers.stripe.sdk import ask, client, entries, first, refusal
+from providers.stripe.lists import Lists
+from providers.stripe.sdk import PayerMustCome, ask, client, entries, refusal
 from providers.stripe.units import UNITS
 from providers.stripe.words import Said
 
 if TYPE_CHECKING:
-    from stripe.params import CustomerCreateParams
+    from stripe.params import CustomerCreateParams, PaymentIntentCancelParams
 
 T = TypeVar("T")
 
-# Stripe finds no session by our name: those made around our id's own moment are gone through. The second
-# stretch is for orders that waited long for Stripe to be there.
-_MADE_WITHIN: Final = (
-    (-timedelta(minutes=5), timedelta(minutes=30)),
-    (timedelta(minutes=30), timedelta(hours=25)),
-)
-# What a page holds must fit into one answer: sessions carry metadata, and disputes all of their evidence.
-_LISTS: Final = {
-    Subject.PAYMENT: ("/v1/checkout/sessions", 50),
-    Subject.REFUND: ("/v1/refunds", 100),
-    Subject.DISPUTE: ("/v1/disputes", 30),
-}
-
-_MUST_COME: Final = "authentication_required"
-
+# What a charge can be when it takes no more money.
+_NO_MORE: Final = frozenset({Word.EXPIRED, Word.CANCELLED, Word.FAILED})
 _ENDED: Final = frozenset({SubscriptionWord.CANCELED, SubscriptionWord.INCOMPLETE_EXPIRED})
 
 
@@ -103,6 +91,7 @@ class Stripe(Provider):
             Capability.SUBSCRIPTIONS,
             Capability.PORTAL,
             Capability.SAVED_METHODS,
+            Capability.METHOD_SETUP,
             Capability.SIGNED_WEBHOOKS,
             Capability.WEBHOOK_TIMESTAMP,
         }
@@ -127,18 +116,19 @@ class Stripe(Provider):
         super().__init__(http, api_base, secrets, line)
         self._client = client(self._secrets.api_key.get_secret_value(), self._base, self._wire)
         self._api = self._client.v1
+        self._lists = Lists(self._client)
 
     # --- One payment --------------------------------------------------------------------------------
 
-    async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:  # noqa: ARG002
-        wanted = requests.payment_session(order)
+    async def open_checkout(self, order: PaymentOrder, customer: str | None = None) -> Checkout:
+        wanted = requests.payment_session(order, customer)
         asked = self._api.checkout.sessions.create_async(wanted, {"idempotency_key": order.payment_id})
         return await _once(ask(asked, _opened))
 
     async def read_checkout(self, reference: str, now: datetime) -> Observation:
         cause = f"read:{now.isoformat()}:{reference}"
         try:
-            if _is_charge(reference):
+            if words.names_charge(reference):
                 intent = self._api.payment_intents.retrieve_async(reference)
                 return await ask(intent, lambda said: words.charge(said, Channel.READ, cause, now))
             session = self._api.checkout.sessions.retrieve_async(reference, {"expand": ["payment_intent"]})
@@ -147,13 +137,17 @@ class Stripe(Provider):
             return self._absent(reference, now, reference=reference)
 
     async def close_checkout(self, reference: str, now: datetime) -> Observation:
-        if _is_charge(reference):
-            return await self.read_checkout(reference, now)
+        return await self._close(reference, now, {})
+
+    async def _close(self, reference: str, now: datetime, why: "PaymentIntentCancelParams") -> Observation:
         cause, key = f"close:{now.isoformat()}:{reference}", requests.anew("close", reference, now)
-        closing = self._api.checkout.sessions.expire_async(
-            reference, {"expand": ["payment_intent"]}, {"idempotency_key": key}
-        )
         try:
+            if words.names_charge(reference):
+                ending = self._api.payment_intents.cancel_async(reference, why, {"idempotency_key": key})
+                return await ask(ending, lambda said: words.charge(said, Channel.CLOSE, cause, now))
+            closing = self._api.checkout.sessions.expire_async(
+                reference, {"expand": ["payment_intent"]}, {"idempotency_key": key}
+            )
             return await ask(closing, lambda said: words.checkout(said, Channel.CLOSE, cause, now))
         except ProviderNotFound:
             return self._absent(reference, now, reference=reference, channel=Channel.CLOSE)
@@ -164,21 +158,8 @@ class Stripe(Provider):
             return await self.read_checkout(reference, now)
 
     async def find_checkout(self, payment_id: str, now: datetime) -> Observation:
-        minted = requests.minted(payment_id)
-        for since, until in _MADE_WITHIN:
-            found = await self._made(payment_id, minted + since, minted + until)
-            if found is not None:
-                return await self.read_checkout(found, now)
-        return self._absent(payment_id, now)
-
-    async def _made(self, payment_id: str, since: datetime, until: datetime) -> str | None:
-        wanted = {"created": requests.made_in(since, until)}
-        return await first(
-            lambda cursor: self._list(Subject.PAYMENT, wanted, cursor),
-            lambda session: (
-                words.needed(session, "id") if session["client_reference_id"] == payment_id else None
-            ),
-        )
+        found = await self._lists.made(payment_id)
+        return self._absent(payment_id, now) if found is None else await self.read_checkout(found, now)
 
     async def refund(self, refund: Refund, now: datetime) -> RefundObservation:
         capture = await self._capture(refund)
@@ -198,8 +179,8 @@ class Stripe(Provider):
         if capture is None:
             return self._no_refund(refund, now)
         cause = f"find:{now.isoformat()}:{refund.id}"
-        found = await first(
-            lambda cursor: self._list(Subject.REFUND, {"payment_intent": capture}, cursor),
+        found = await self._lists.refund_of(
+            capture,
             lambda said: (
                 words.refund(said, cause, now)
                 if (said["metadata"] or {}).get(words.REFUND) == refund.id
@@ -209,7 +190,7 @@ class Stripe(Provider):
         return found or self._no_refund(refund, now)
 
     async def _capture(self, refund: Refund) -> str | None:
-        if _is_charge(refund.checkout_reference):
+        if words.names_charge(refund.checkout_reference):
             return refund.checkout_reference
         session = self._api.checkout.sessions.retrieve_async(refund.checkout_reference)
         return await ask(session, words.captured_by)
@@ -241,27 +222,13 @@ class Stripe(Provider):
     # --- Lists --------------------------------------------------------------------------------------
 
     async def list_payments(self, window: Window, cursor: str | None, now: datetime) -> Page:
-        return await self._books(Subject.PAYMENT, window, cursor, now, status="complete")
+        return await self._lists.books(Subject.PAYMENT, window, cursor, now)
 
     async def list_refunds(self, window: Window, cursor: str | None, now: datetime) -> Page:
-        return await self._books(Subject.REFUND, window, cursor, now)
+        return await self._lists.books(Subject.REFUND, window, cursor, now)
 
     async def list_disputes(self, window: Window, cursor: str | None, now: datetime) -> Page:
-        return await self._books(Subject.DISPUTE, window, cursor, now)
-
-    async def _books(
-        self, subject: Subject, window: Window, cursor: str | None, now: datetime, **more: str
-    ) -> Page:
-        wanted = {"created": requests.made_in(window.since, window.until), **more}
-        return await ask(self._list(subject, wanted, cursor), lambda said: _page(subject, said, cursor, now))
-
-    def _list(
-        self, subject: Subject, wanted: Mapping[str, object], cursor: str | None
-    ) -> Awaitable[stripe.StripeResponse]:
-        """A page, newest first, as it was sent: to make objects of it takes the SDK a tenth of a second."""
-        path, limit = _LISTS[subject]
-        after = {} if cursor is None else {"starting_after": cursor}
-        return self._client.raw_request_async("get", path, **wanted, limit=limit, **after)
+        return await self._lists.books(Subject.DISPUTE, window, cursor, now)
 
     # --- Customers and what they are charged by -----------------------------------------------------
 
@@ -287,9 +254,15 @@ class Stripe(Provider):
         )
         return await ask(opened, lambda said: web_page(said["url"]))
 
+    async def open_setup(self, order: SetupOrder) -> Checkout:
+        wanted = requests.setup_session(order)
+        asked = self._api.checkout.sessions.create_async(wanted, {"idempotency_key": order.id})
+        return await _once(ask(asked, _opened))
+
     async def saved_methods(self, customer: str) -> tuple[SavedMethod, ...]:
+        favourite = await ask(self._api.customers.retrieve_async(customer), words.favourite)
         kept = self._api.customers.payment_methods.list_async(customer, {"limit": 100})
-        return await ask(kept, lambda said: tuple(words.saved(method) for method in entries(said)[0]))
+        return await ask(kept, lambda said: words.saved(entries(said)[0], favourite))
 
     async def charge_saved(self, charge: Charge, now: datetime) -> Observation:
         asked = self._api.payment_intents.create_async(
@@ -297,19 +270,24 @@ class Stripe(Provider):
         )
         cause = f"charge:{now.isoformat()}:{charge.payment_id}"
         try:
-            return await _once(ask(asked, lambda said: words.charge(said, Channel.CREATE, cause, now)))
-        except ProviderDeclined as declined:
-            if declined.reason != _MUST_COME:
-                raise
-            return Observation(
-                word=Word.ATTEMPT_FAILED,
-                raw_state=_MUST_COME,
-                channel=Channel.CREATE,
-                cause_id=cause,
-                payment_id=charge.payment_id,
-                failure_code=_MUST_COME,
-                observed_at=now,
-            )
+            said = await _once(ask(asked, lambda said: words.charge(said, Channel.CREATE, cause, now)))
+            waiting, reason = said.reference, said.failure_code
+            if said.word is not Word.ATTEMPT_FAILED:
+                return said
+        except PayerMustCome as must_come:
+            waiting, reason = must_come.intent, must_come.reason
+        return await self._given_up(waiting, reason, now)
+
+    async def _given_up(self, intent: str | None, reason: str | None, now: datetime) -> Observation:
+        """What waits for a payer who is not there is cancelled first: only then it is declined for good."""
+        why: PaymentIntentCancelParams = {"cancellation_reason": words.ABANDONED}
+        told = await self._close(intent, now, why) if intent else None
+        if told is not None and told.word not in _NO_MORE:
+            # Somebody was quicker than we; or nobody knows, and the same key asks again.
+            return told
+        raise ProviderDeclined(
+            "stripe: the payer's bank wants them to approve", reason=reason or words.MUST_COME, again=False
+        )
 
     # --- Subscriptions ------------------------------------------------------------------------------
 
@@ -346,6 +324,15 @@ class Stripe(Provider):
                 raise
             return told
 
+    async def keep_subscription(self, reference: str, now: datetime) -> SubscriptionObservation:
+        asked = self._api.subscriptions.update_async(
+            reference,
+            {"cancel_at_period_end": False},
+            {"idempotency_key": requests.anew("keep", reference, now)},
+        )
+        cause = f"keep:{now.isoformat()}:{reference}"
+        return await ask(asked, lambda said: words.subscription(said, cause, now))
+
     async def change_subscription(
         self, reference: str, change: PlanChange, now: datetime
     ) -> SubscriptionObservation:
@@ -375,18 +362,5 @@ async def _once(answer: Awaitable[T]) -> T:
         raise OutcomeUnknown(str(error)) from error
 
 
-def _page(subject: Subject, said: Said, cursor: str | None, now: datetime) -> Page:
-    listed, after = entries(said)
-    if after is not None and after == cursor:
-        raise ValueError("the list goes round in circles")
-    read = (words.listed(subject, entry, now) for entry in listed)
-    return Page(items=tuple(item for item in read if item is not None), next_cursor=after)
-
-
 def _opened(session: Said) -> Checkout:
     return Checkout(reference=session["id"], url=session["url"])
-
-
-def _is_charge(reference: str) -> bool:
-    """Whether it was charged without a checkout: then Stripe's name is the payment intent's."""
-    return reference.startswith("pi_")

@@ -13,11 +13,11 @@ from domain.errors import ProviderRejected, ValidationFailed
 from domain.money import Money
 from domain.payment import PaymentOrder
 from domain.refund import Refund
-from domain.subscription import Charge, SubscriptionOrder
+from domain.subscription import Charge, SetupOrder, SubscriptionOrder
 from domain.values import minted_at
 from providers.base import key_of
 from providers.stripe.units import UNITS
-from providers.stripe.words import CHARGE, KIND, PAYMENT, REFUND, SUBSCRIPTION
+from providers.stripe.words import CHARGE, KIND, PAYMENT, REFUND, SETUP, SUBSCRIPTION
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentCreateParams, RefundCreateParams
@@ -34,8 +34,8 @@ _FIELD: Final = 20_000
 """Characters that fit into one field of evidence."""
 
 
-def payment_session(order: PaymentOrder) -> "SessionCreateParams":
-    """Raises ``ProviderRejected`` for what Stripe has no session for."""
+def payment_session(order: PaymentOrder, customer: str | None = None) -> "SessionCreateParams":
+    """What is paid with is kept for a customer. Raises ``ProviderRejected`` for what has no session."""
     if not order.success_url:
         raise ProviderRejected("stripe: a payment needs a successUrl")
     ours = {PAYMENT: order.payment_id}
@@ -59,8 +59,33 @@ def payment_session(order: PaymentOrder) -> "SessionCreateParams":
     }
     if order.cancel_url:
         wanted["cancel_url"] = order.cancel_url
-    if order.customer_email:
+    if customer is not None:
+        # Stripe takes a customer or an address, not both.
+        wanted["customer"] = customer
+        wanted["payment_intent_data"]["setup_future_usage"] = "off_session"
+    elif order.customer_email:
         wanted["customer_email"] = order.customer_email
+    return wanted
+
+
+def setup_session(order: SetupOrder) -> "SessionCreateParams":
+    """Raises ``ProviderRejected`` for what Stripe has no session for."""
+    if not order.success_url:
+        raise ProviderRejected("stripe: to keep a card, a success URL is needed")
+    ours = {SETUP: order.id}
+    wanted: SessionCreateParams = {
+        "mode": "setup",
+        "client_reference_id": order.id,
+        "customer": order.customer,
+        # For any other way of paying Stripe would have to know in which money.
+        "allowed_payment_method_types": ["card"],
+        "setup_intent_data": {"metadata": ours},
+        "metadata": ours,
+        "expires_at": _closes(minted(order.id), order.expires_at),
+        "success_url": order.success_url,
+    }
+    if order.cancel_url:
+        wanted["cancel_url"] = order.cancel_url
     return wanted
 
 

@@ -16,7 +16,7 @@ from domain.errors import (
     ProviderKeyReused,
     ProviderRejected,
 )
-from providers.stripe.words import Said, text
+from providers.stripe.words import MUST_COME, Said, named, text
 from providers.wire import Request, Wire
 
 T = TypeVar("T")
@@ -52,6 +52,14 @@ stripe.enable_telemetry = False
 # At DEBUG it logs each body, the payer's address included; on STRIPE_LOG it prints them.
 logging.getLogger("stripe").setLevel(logging.WARNING)
 sdk.STRIPE_LOG = None
+
+
+class PayerMustCome(ProviderDeclined):
+    """Declined, but ``intent`` waits for a payer who approves: it could take money yet."""
+
+    def __init__(self, detail: str, *, intent: str) -> None:
+        super().__init__(detail, reason=MUST_COME, again=False)
+        self.intent = intent
 
 
 class _OverTheWire(stripe.HTTPClient):
@@ -133,6 +141,9 @@ def refusal(status: int, said: Said) -> ProviderError | None:
     if kind == "idempotency_error":
         return ProviderKeyReused(told)
     if status == httpx.codes.PAYMENT_REQUIRED:
+        waiting = named(error.get("payment_intent"))
+        if waiting is not None and MUST_COME in {code, reason}:
+            return PayerMustCome(told, intent=waiting)
         again = not {code, reason, advice} & _NEVER_AGAIN
         return ProviderDeclined(told, reason=reason or code, again=again)
     if status == httpx.codes.FAILED_DEPENDENCY:

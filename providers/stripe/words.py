@@ -4,16 +4,16 @@ Objects come in the shapes of many API versions: a webhook's follows its endpoin
 request. What cannot be read raises one of ``ILLEGIBLE``; money that cannot be read is never guessed at.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from domain.dispute import DisputeObservation, DisputeWord
 from domain.evidence import Channel, Observation, Word
 from domain.money import Money
-from domain.reconciliation import Listed, Subject
 from domain.refund import RefundObservation, RefundWord
 from domain.subscription import (
+    CustomerObservation,
     InvoiceObservation,
     InvoiceWord,
     SavedMethod,
@@ -28,11 +28,16 @@ Said = Mapping[str, Any]
 # Our names over there, in their metadata.
 PAYMENT: Final = "paysaga_payment"
 REFUND: Final = "paysaga_refund"
+SETUP: Final = "paysaga_setup"
 SUBSCRIPTION: Final = "paysaga_subscription"
 CUSTOMER: Final = "paysaga_customer"
 KIND: Final = "paysaga_kind"
 CHARGE: Final = "charge"
 """The kind of a payment intent that we made ourselves, without a checkout."""
+
+MUST_COME: Final = "authentication_required"
+ABANDONED: Final = "abandoned"
+"""Why we cancel a charge that waits for a payer who is not there."""
 
 # (session status, payment status) -> our word. Whatever is not here is unclear, never success.
 _CHECKOUT: Final[Mapping[tuple[str, str], Word]] = {
@@ -45,7 +50,7 @@ _CHECKOUT: Final[Mapping[tuple[str, str], Word]] = {
     ("expired", "unpaid"): Word.EXPIRED,
     ("expired", "no_payment_required"): Word.EXPIRED,
 }
-# What a payer's bank made of a checkout that was complete before the money came.
+# What a payer's bank made of a checkout that was complete before the money came, or of a charge.
 _BOUNCED: Final = frozenset({"requires_payment_method", "canceled"})
 
 _CHARGE: Final[Mapping[str, Word]] = {
@@ -128,7 +133,7 @@ def checkout(session: Said, channel: Channel, cause: str, now: datetime) -> Obse
 
 
 def charge(intent: Said, channel: Channel, cause: str, now: datetime) -> Observation:
-    """A payment intent that we made ourselves, to charge a saved method."""
+    """A payment intent that we made ourselves, to charge a saved method, and once only."""
     status = str(intent.get("status"))
     word, captured = _CHARGE.get(status, Word.UNCLEAR), None
     if word is Word.PAID:
@@ -137,6 +142,14 @@ def charge(intent: Said, channel: Channel, cause: str, now: datetime) -> Observa
         except ILLEGIBLE:
             word = Word.UNCLEAR
     code, message = _failure(intent) if word is not Word.PAID else (None, None)
+    if intent.get("cancellation_reason") == ABANDONED and word is Word.CANCELLED:
+        word, code = Word.FAILED, code or MUST_COME
+    elif status in _BOUNCED and (code or message):
+        # Nobody is there who would try another card.
+        word = Word.FAILED
+    elif word is Word.CANCELLED and channel is Channel.CLOSE:
+        # As of a checkout that we close: whose wish that was, only we know.
+        word = Word.EXPIRED
     return Observation(
         word=word,
         raw_state=f"payment_intent/{status}",
@@ -158,6 +171,16 @@ def captured_by(session: Said) -> str | None:
     """Stripe's name for the money of a checkout; None when there is none."""
     intent = session["payment_intent"]
     return None if intent is None else needed(intent if isinstance(intent, Mapping) else {"id": intent}, "id")
+
+
+def names_charge(reference: str) -> bool:
+    """Whether what goes by this name was charged without a checkout: it is the payment intent's then."""
+    return reference.startswith("pi_")
+
+
+def is_charge(intent: Said) -> bool:
+    """Whether we made this payment intent ourselves, without a checkout."""
+    return noted(intent, KIND) == CHARGE
 
 
 def failed_attempt(intent: Said, cause: str, now: datetime) -> Observation | None:
@@ -200,7 +223,7 @@ def dispute(said: Said, cause: str, now: datetime) -> DisputeObservation:
         money=_money(said, "amount"),
         fee=_fee(said.get("balance_transactions") or ()),
         reason=said.get("reason"),
-        evidence_due_by=_moment((said.get("evidence_details") or {}).get("due_by")),
+        evidence_due_by=moment((said.get("evidence_details") or {}).get("due_by")),
         observed_at=now,
         evidence_sha256=evidence(said),
     )
@@ -219,7 +242,9 @@ def _fee(moves: Iterable[Said]) -> Money | None:
 # --- Subscriptions ----------------------------------------------------------------------------------------
 
 
-def subscription(said: Said, cause: str, now: datetime) -> SubscriptionObservation:
+def subscription(
+    said: Said, cause: str, now: datetime, told_at: datetime | None = None
+) -> SubscriptionObservation:
     item: Said = next(iter((said.get("items") or {}).get("data") or ()), {})
     return SubscriptionObservation(
         word=_SUBSCRIPTION.get(str(said.get("status")), SubscriptionWord.UNCLEAR),
@@ -231,13 +256,14 @@ def subscription(said: Said, cause: str, now: datetime) -> SubscriptionObservati
         price=named(item.get("price")),
         quantity=item.get("quantity"),
         # Since 2025-03-31 a period is its item's; before, the subscription's.
-        current_period_start=_moment(item.get("current_period_start") or said.get("current_period_start")),
-        current_period_end=_moment(item.get("current_period_end") or said.get("current_period_end")),
-        trial_end=_moment(said.get("trial_end")),
-        cancel_at=_moment(said.get("cancel_at")),
-        canceled_at=_moment(said.get("canceled_at")),
+        current_period_start=moment(item.get("current_period_start") or said.get("current_period_start")),
+        current_period_end=moment(item.get("current_period_end") or said.get("current_period_end")),
+        trial_end=moment(said.get("trial_end")),
+        cancel_at=moment(said.get("cancel_at")),
+        canceled_at=moment(said.get("canceled_at")),
         cancel_at_period_end=said.get("cancel_at_period_end") is True,
         sandbox=_sandbox(said),
+        told_at=told_at,
         observed_at=now,
         evidence_sha256=evidence(said),
     )
@@ -271,46 +297,48 @@ def only_item(said: Said) -> str | None:
     return named(items[0]) if len(items) == 1 else None
 
 
-def saved(method: Said) -> SavedMethod:
-    kind = method["type"]
+# --- Customers --------------------------------------------------------------------------------------------
+
+
+def saved(methods: Sequence[Said], favourite: str | None) -> tuple[SavedMethod, ...]:
+    """What a customer can be charged by: their favourite first, then the newest."""
+    newest = sorted(methods, key=lambda each: _whole(each["created"]), reverse=True)
+    return tuple(_method(each) for each in sorted(newest, key=lambda each: each["id"] != favourite))
+
+
+def _method(said: Said) -> SavedMethod:
+    kind = said["type"]
     # A card, a bank account: told under the name of its kind.
-    details = method.get(kind) or {}
+    details = said.get(kind) or {}
     return SavedMethod(
-        reference=method["id"],
+        reference=said["id"],
         kind=kind,
         brand=text(details.get("brand")),
         last4=text(details.get("last4")),
     )
 
 
-# --- Lists ------------------------------------------------------------------------------------------------
+def favourite(customer: Said) -> str | None:
+    """The method that a customer wants used; None of one who named none, or is deleted."""
+    return named((customer.get("invoice_settings") or {}).get("default_payment_method"))
 
 
-def listed(subject: Subject, item: Any, now: datetime) -> Listed | None:
-    """One entry of a list; None for a checkout that brought no money.
-
-    What cannot be read must not keep the others from being compared.
-    """
-    try:
-        if subject is Subject.PAYMENT and (item["mode"] != "payment" or item["payment_status"] != "paid"):
-            return None
-        cause = f"listed:{now.isoformat()}:{item['id']}"
-        said: Observation | RefundObservation | DisputeObservation
-        reference: str | None
-        if subject is Subject.PAYMENT:
-            said = checkout(item, Channel.READ, cause, now)
-            reference = needed({"capture": said.capture}, "capture")
-        else:
-            said = refund(item, cause, now) if subject is Subject.REFUND else dispute(item, cause, now)
-            reference = said.reference
-        return Listed(subject=subject, reference=reference, made_at=_moment(item["created"]), said=said)
-    except ILLEGIBLE:
-        name = item.get("id") if isinstance(item, Mapping) else None
-        return Listed(subject=subject, reference=_printable(name))
-
-
-def _printable(name: object) -> str | None:
-    return name[:255] if isinstance(name, str) and name.isprintable() else None
+def methods_changed(
+    said: Said, customer: str | None, kind: str, cause: str, now: datetime
+) -> CustomerObservation | None:
+    """That what a customer can be charged by is not what it was; None where there is no customer."""
+    if customer is None:
+        return None
+    return CustomerObservation(
+        raw_state=kind,
+        cause_id=cause,
+        reference=customer,
+        customer_id=noted(said, CUSTOMER),
+        setup_id=noted(said, SETUP),
+        sandbox=_sandbox(said),
+        observed_at=now,
+        evidence_sha256=evidence(said),
+    )
 
 
 # --- Reading ----------------------------------------------------------------------------------------------
@@ -362,5 +390,6 @@ def _whole(number: object) -> int:
     return number
 
 
-def _moment(seconds: object) -> datetime | None:
+def moment(seconds: object) -> datetime | None:
+    """An instant as Stripe writes it, in seconds since 1970."""
     return None if seconds is None else datetime.fromtimestamp(_whole(seconds), UTC)

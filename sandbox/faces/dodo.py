@@ -1,4 +1,4 @@
-"""Dodo Payments' API as far as one-time payments need it, played by our core. Mounted at ``/dodo``.
+"""Dodo Payments' API, played by our core: payments here, the rest beside it. Mounted at ``/dodo``.
 
 No call knows an idempotency key, and no session can be withdrawn: it lives for a day, whatever happens.
 """
@@ -17,8 +17,18 @@ from sandbox.checkout import Session
 from sandbox.dialects import Shown, learn
 from sandbox.disputes import Dispute
 from sandbox.errors import Refused
+from sandbox.faces import dodo_billing as billing
 from sandbox.faces import dodo_objects as objects
-from sandbox.faces.dodo_forms import PAYMENT, REFUND, Lookup, NewRefund, NewSession, read, read_query
+from sandbox.faces.dodo_forms import (
+    PAYMENT,
+    REFUND,
+    SUBSCRIPTION,
+    Lookup,
+    NewRefund,
+    NewSession,
+    read,
+    read_query,
+)
 from sandbox.faces.dodo_words import DODO
 from sandbox.gate import Call, perform
 from sandbox.payments import Payment
@@ -36,10 +46,14 @@ async def create_session(request: Request) -> Response:
     world, account = world_of(request), caller(request)
     order = await read(request, NewSession)
     order.check()
-    call = Call(request, "checkout.create", account, order.metadata.get(PAYMENT), dialect=DODO)
+    reference = order.metadata.get(SUBSCRIPTION if order.plan else PAYMENT)
+    call = Call(request, "checkout.create", account, reference, dialect=DODO)
 
     def effect() -> Response:
-        session = checkout.open_session(world, _session(world, account, order))
+        wanted = _session(world, account, order)
+        if order.plan:
+            return JSONResponse(billing.begin(world, order, wanted))
+        session = checkout.open_session(world, wanted)
         checkout.overtake(world, session)
         return JSONResponse({"session_id": session.id, "checkout_url": session.url})
 
@@ -48,7 +62,7 @@ async def create_session(request: Request) -> Response:
 
 def _session(world: World, account: str, order: NewSession) -> Session:
     identity, made_at = checkout.new_session_id("cks"), world.clock.real()
-    customer, address = _customer(account, order), order.billing_address
+    customer, address = _customer(world, account, order), order.billing_address
     return Session(
         id=identity,
         account=account,
@@ -72,9 +86,9 @@ def _session(world: World, account: str, order: NewSession) -> Session:
     )
 
 
-def _customer(account: str, order: NewSession) -> dict[str, str]:
+def _customer(world: World, account: str, order: NewSession) -> dict[str, str]:
     given = order.customer.model_dump(exclude_none=True) if order.customer else {}
-    customer = {**_PAYER, **given}
+    customer = {**_PAYER, **given, **billing.known_customer(world, given.get("customer_id"), account)}
     return {"customer_id": objects.customer_id(account, customer["email"]), **customer}
 
 
@@ -210,6 +224,7 @@ def _show_listed_dispute(_world: World, dispute: Dispute) -> Shown:
 
 
 ROUTES: list[BaseRoute] = [
+    *billing.ROUTES,
     Route("/checkouts", create_session, methods=["POST"]),
     Route("/checkouts/{id}", _reader("checkout.read", _found(Session), _show_session)),
     Route(

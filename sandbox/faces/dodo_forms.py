@@ -1,16 +1,17 @@
 """What Dodo Payments' API is asked with. Unknown fields are passed over, as it does."""
 
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 
 from sandbox.errors import Refused
+from sandbox.faces.dodo_products import LEAST, Plan, plan
 from sandbox.wire import LARGEST_BODY, Instant, WebAddress
 
 _LARGEST_AMOUNT = 2**31 - 1
-_LEAST: Final = {"EUR": 50, "GBP": 30, "HUF": 17_500, "USD": 50}
 PAYMENT, REFUND = "paysaga_payment", "paysaga_refund"
+SUBSCRIPTION, CUSTOMER = "paysaga_subscription", "paysaga_customer"
 """The names under which our references travel in metadata."""
 
 Amount = Annotated[int, Field(ge=1, le=_LARGEST_AMOUNT)]
@@ -56,6 +57,12 @@ class BillingAddress(Form):
     zipcode: str | None = None
 
 
+class SubscriptionData(Form):
+    """How a subscription begins."""
+
+    trial_period_days: Annotated[int, Field(ge=0, le=10_000)] | None = None
+
+
 class NewSession(Form):
     """The body of ``POST /checkouts``."""
 
@@ -68,27 +75,39 @@ class NewSession(Form):
     cancel_url: WebAddress | None = None
     confirm: bool = False
     payment_method_id: str | None = None
-    subscription_data: Any = None
+    subscription_data: SubscriptionData | None = None
 
     def check(self) -> None:
         """Refuse what is not played here, and an empty cart."""
-        if self.confirm or self.payment_method_id or self.subscription_data:
-            raise Refused(422, "unprocessable_entity", "the sandbox plays hosted one-time checkouts only")
+        if self.confirm or self.payment_method_id or (self.subscription_data and not self.plan):
+            raise Refused(422, "unprocessable_entity", "the sandbox plays hosted checkouts only")
         if not self.product_cart:
             raise Refused(422, "PRODUCT_CART_EMTPY", "product_cart is empty")  # spelt as Dodo spells it
         if self.amount > _LARGEST_AMOUNT:
             raise Refused(422, "unprocessable_entity", "the cart costs more than a payment can carry")
-        if self.amount < _LEAST.get(self.currency, 1):
+        if self.amount < LEAST.get(self.currency, 1):
             raise Refused(422, "unprocessable_entity", "the cart costs less than a payment has to")
+
+    @property
+    def plan(self) -> Plan | None:
+        """What is subscribed to, if that is what the cart holds."""
+        return plan(self.product_cart[0].product_id) if len(self.product_cart) == 1 else None
+
+    @property
+    def trial_days(self) -> int:
+        """How long nothing is taken."""
+        return (self.subscription_data and self.subscription_data.trial_period_days) or 0
 
     @property
     def currency(self) -> str:
         """What the cart is paid in."""
-        return self.billing_currency or "USD"
+        return self.plan.currency if self.plan else self.billing_currency or "USD"
 
     @property
     def amount(self) -> int:
         """What the whole cart costs."""
+        if self.plan:
+            return self.plan.amount * self.product_cart[0].quantity
         return sum(item.price for item in self.product_cart)
 
 
@@ -109,6 +128,30 @@ class NewRefund(Form):
     metadata: Metadata
 
 
+class NewCustomer(Form):
+    """The body of ``POST /customers``."""
+
+    email: Annotated[str, Field(min_length=1, max_length=254)]
+    name: Annotated[str, Field(max_length=200)]
+    metadata: Metadata
+
+
+class Patch(Form):
+    """The body of ``PATCH /subscriptions/{id}``, as far as it is played."""
+
+    cancel_at_next_billing_date: bool | None = None
+    status: Literal["cancelled"] | None = None
+
+
+class NewPlan(Form):
+    """The body of ``POST /subscriptions/{id}/change-plan``."""
+
+    product_id: str
+    quantity: Annotated[int, Field(ge=1, le=_LARGEST_AMOUNT)]
+    proration_billing_mode: Literal["prorated_immediately", "prorated_immediately_keep_cycle", "do_not_bill"]
+    on_payment_failure: Literal["prevent_change"] = "prevent_change"
+
+
 class Lookup(BaseModel):
     """The query string of a list; the first page is number 0."""
 
@@ -122,6 +165,7 @@ class Lookup(BaseModel):
     dispute_status: str | None = None
     dispute_stage: str | None = None
     customer_id: str | None = None
+    email: str | None = None
 
 
 B = TypeVar("B", bound=BaseModel)

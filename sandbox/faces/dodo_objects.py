@@ -4,9 +4,13 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
+from sandbox import customers
 from sandbox.checkout import Session
+from sandbox.customers import Customer, Method
 from sandbox.dialects import Shown
 from sandbox.disputes import Dispute
+from sandbox.faces.dodo_forms import CUSTOMER
+from sandbox.faces.dodo_subscriptions import Subscription, who
 from sandbox.payments import Payment
 from sandbox.refunds import Refund
 from sandbox.store import Query, Record
@@ -70,11 +74,12 @@ def payment_status(of: Session) -> str | None:
 
 def _head(of: Session, acted_at: datetime, taken: Payment | None) -> Shown:
     """Lay out what a payment shows in a list and alone."""
+    bought = of.asked.get("subscription")
     return {
         "brand_id": BRAND,
         "card_last_four": taken.last4 if taken else None,
         "charge_type": None,
-        "checkout_session_id": of.id,
+        "checkout_session_id": None if of.asked.get("bill") else of.id,
         "created_at": shown_instant(acted_at),
         "currency": of.currency_captured or of.currency,
         "customer": of.asked["customer"],
@@ -92,8 +97,8 @@ def _head(of: Session, acted_at: datetime, taken: Payment | None) -> Shown:
         "retry_attempt": 0,
         "service_periods": [],
         "status": payment_status(of),
-        "subscription_id": None,
-        "subscription_ids": [],
+        "subscription_id": bought,
+        "subscription_ids": [bought] if bought else [],
         "total_amount": of.amount_captured or of.amount,
     }
 
@@ -123,7 +128,7 @@ def payment(world: World, of: Session) -> Shown:
         "error_code": code.upper() if code else None,
         "error_message": error.get("message"),
         "is_update_payment_method": False,
-        "payment_link": of.url,
+        "payment_link": None if of.asked.get("bill") else of.url,
         "product_cart": [
             {"product_id": item["product_id"], "quantity": item["quantity"]} for item in of.asked["cart"]
         ],
@@ -194,6 +199,67 @@ def dispute(of: Dispute) -> Shown:
 def whole_dispute(world: World, of: Dispute) -> Shown:
     """Lay out a dispute alone."""
     return {**dispute(of), "brand_id": BRAND, "customer": _customer(world, of), "reason": of.reason}
+
+
+def customer(of: Customer) -> Shown:
+    """Lay out a customer."""
+    return {
+        **who(of),
+        "business_id": business(of.account),
+        "created_at": shown_instant(of.created_at),
+        "metadata": {CUSTOMER: of.reference} if of.reference else {},
+        "phone_number": None,
+    }
+
+
+def saved_method(of: Method) -> Shown:
+    """Lay out a card that is kept."""
+    return {
+        "payment_method": "card",
+        "payment_method_id": of.id,
+        "payment_method_type": None,
+        "card": {"card_network": (of.brand or "").upper() or None, "last4_digits": of.last4},
+        "last_used_at": None,
+        "recurring_enabled": True,
+    }
+
+
+def subscription(world: World, of: Subscription) -> Shown:
+    """Lay out a subscription as it stands."""
+    holder = customers.find(world, of.customer)
+    frequency = of.plan.interval.capitalize()
+    return {
+        "addons": [],
+        "billing": {**_NO_ADDRESS, **of.billing},
+        "brand_id": BRAND,
+        "cancel_at_next_billing_date": of.cancel_at_next,
+        "cancelled_at": shown_instant(of.cancelled_at) if of.cancelled_at else None,
+        "created_at": shown_instant(of.created_at),
+        "credit_entitlement_cart": [],
+        "currency": of.plan.currency,
+        "customer": who(holder),
+        "discount_cycles_remaining": None,
+        "discount_id": None,
+        "expires_at": None,
+        "has_payment_method": holder.payment_method is not None,
+        "metadata": of.metadata,
+        "meter_credit_entitlement_cart": [],
+        "meters": [],
+        "next_billing_date": shown_instant(of.until),
+        "on_demand": False,
+        "payment_frequency_count": 1,
+        "payment_frequency_interval": frequency,
+        "previous_billing_date": shown_instant(of.since),
+        "product_id": of.product,
+        "quantity": of.quantity,
+        "recurring_pre_tax_amount": of.plan.amount,
+        "status": of.status,
+        "subscription_id": of.id,
+        "subscription_period_count": 10,
+        "subscription_period_interval": "Year",
+        "tax_inclusive": True,
+        "trial_period_days": of.trial_days,
+    }
 
 
 def _customer(world: World, of: Record) -> Any:

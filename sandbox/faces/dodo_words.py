@@ -10,6 +10,7 @@ from sandbox.dialects import Dialect, Event, Shown, retry_after
 from sandbox.disputes import Dispute
 from sandbox.errors import Refused
 from sandbox.faces import dodo_objects as objects
+from sandbox.faces.dodo_subscriptions import Subscription
 from sandbox.refunds import Refund
 from sandbox.store import Record
 from sandbox.wire import shown_instant
@@ -24,7 +25,12 @@ _BY_STATUS: Final = {
     429: "TOO_MANY_REQUESTS",
 }
 _CODES: Final = {"refund_exceeds_capture": "REFUND_AMOUNT_EXCEEDS_PAID_AMOUNT"}
-_SUBJECTS: Final[dict[str, type[Record]]] = {"Payment": Session, "Refund": Refund, "Dispute": Dispute}
+_SUBJECTS: Final[dict[str, type[Record]]] = {
+    "Payment": Session,
+    "Refund": Refund,
+    "Dispute": Dispute,
+    "Subscription": Subscription,
+}
 # What has no entry (a refund that is pending) is not told at all.
 _TOLD: Final = {
     "checkout.completed": "payment.succeeded",
@@ -56,7 +62,7 @@ class Dodo(Dialect):
 
     def tellings(self, world: World, kind: str, record: Record) -> list[tuple[str, Shown]]:
         """Say what happened, where Dodo Payments would: a session that nobody tried ends in silence."""
-        told = _TOLD.get(kind)
+        told = kind if isinstance(record, Subscription) else _TOLD.get(kind)
         if told is None or (isinstance(record, Session) and record.attempted_at is None):
             return []
         if isinstance(record, Dispute) and record.because:
@@ -100,6 +106,8 @@ def _shown(world: World, record: Record) -> Shown:
         return {"payload_type": "Refund", **objects.refund(world, record)}
     if isinstance(record, Dispute):
         return {"payload_type": "Dispute", **objects.whole_dispute(world, record)}
+    if isinstance(record, Subscription):
+        return {"payload_type": "Subscription", **objects.subscription(world, record)}
     raise TypeError(record.KIND)
 
 

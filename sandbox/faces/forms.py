@@ -102,6 +102,9 @@ def understand(params: Params, model: type[F]) -> F:
 
 def _explained(error: ValidationError) -> Refused:
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    if not first["loc"]:
+        # It is the parameters together that make no sense.
+        return Refused(400, "parameter_invalid", first["msg"])
     head, *rest = (str(part) for part in first["loc"])
     param = head + "".join(f"[{part}]" for part in rest)
     if first["type"] == "extra_forbidden":

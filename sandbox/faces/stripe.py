@@ -1,10 +1,7 @@
-"""Stripe's API as far as one-time payments need it, played by our core. Mounted at ``/stripe``."""
+"""Stripe's API, played by our core: payments here, the rest beside it. Mounted at ``/stripe``."""
 
-import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from secrets import token_hex
 
 from starlette.applications import Starlette
@@ -14,34 +11,36 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sandbox import checkout, disputes, refunds, wire
+from sandbox.charges import Charge
 from sandbox.checkout import Session
-from sandbox.clock import from_microseconds
 from sandbox.dialects import Shown, learn
 from sandbox.disputes import Dispute
 from sandbox.errors import Refused
 from sandbox.faces import forms
+from sandbox.faces import stripe_billing as billing
 from sandbox.faces import stripe_objects as objects
+from sandbox.faces import stripe_regulars as regulars
+from sandbox.faces.stripe_calls import caller, found, known, known_customer, lifetime, one_time, write
 from sandbox.faces.stripe_forms import Changes, Expanding, Lookup, NewRefund, NewSession
 from sandbox.faces.stripe_lists import listing
 from sandbox.faces.stripe_words import API_VERSION, STRIPE, now
 from sandbox.gate import Call, perform
-from sandbox.idempotency import Answer, digest, once, read_key
+from sandbox.idempotency import Answer
 from sandbox.payments import Payment
 from sandbox.refunds import Refund
-from sandbox.store import R
+from sandbox.setups import Setup
 from sandbox.wire import Handler, world_of
 from sandbox.world import World
-
-_SHORTEST, _LONGEST = timedelta(minutes=30), timedelta(hours=24)
-_SLACK = timedelta(seconds=5)
 
 
 async def create_session(request: Request) -> Response:
     """Offer a payment."""
-    world, account = world_of(request), _caller(request)
+    world, account = world_of(request), caller(request)
     params = await forms.read_body(request)
+    if params.get("mode") == "setup":
+        return await billing.create_setup(request, params)
     order = forms.understand(params, NewSession)
-    call = _write(request, "checkout.create", account, order.reference)
+    call = write(request, "checkout.create", account, order.reference)
 
     def effect() -> Answer:
         session = checkout.open_session(world, _session(world, account, order))
@@ -49,16 +48,12 @@ async def create_session(request: Request) -> Response:
         checkout.overtake(world, session)
         return 200, expanded(world, account, shown, order.expand)
 
-    return await _once(world, call, params, effect)
+    return await one_time(world, call, params, effect)
 
 
 def _session(world: World, account: str, order: NewSession) -> Session:
     made_at = world.clock.real()
-    expires_at = made_at + _LONGEST
-    if order.expires_at is not None:
-        expires_at = from_microseconds(order.expires_at * 1_000_000)
-        if not _SHORTEST - _SLACK <= expires_at - made_at <= _LONGEST + _SLACK:
-            raise Refused(400, "invalid_request", "expires_at is 30 minutes to 24 hours away", "expires_at")
+    customer = known_customer(world, order.customer, account) if order.customer else None
     identity, currency = checkout.new_session_id("cs_test"), order.currency
     return Session(
         id=identity,
@@ -69,7 +64,8 @@ def _session(world: World, account: str, order: NewSession) -> Session:
         amount=objects.price_in(order.amount, currency),
         currency=currency,
         url=f"{world.config.public_url}/pay/{identity}",
-        expires_at=expires_at,
+        expires_at=lifetime(made_at, order.expires_at),
+        customer=customer.id if customer and order.payment_intent_data.setup_future_usage else None,
         description=order.description,
         customer_email=order.customer_email,
         success_url=order.success_url.replace("{CHECKOUT_SESSION_ID}", identity),
@@ -82,10 +78,10 @@ def _session(world: World, account: str, order: NewSession) -> Session:
 
 async def expire_session(request: Request) -> Response:
     """Withdraw an offer that is open."""
-    world, account, identity = world_of(request), _caller(request), request.path_params["id"]
+    world, account, identity = world_of(request), caller(request), request.path_params["id"]
     params = await forms.read_body(request)
     order = forms.understand(params, Expanding)
-    known = _get(world, Session, identity, account)
+    before = known(world, Session, identity, account)
 
     def pretend() -> Response:
         shown = objects.session(found(world, Session, identity, account))
@@ -101,17 +97,17 @@ async def expire_session(request: Request) -> Response:
         shown = objects.session(checkout.expire(world, session))
         return 200, expanded(world, account, shown, order.expand)
 
-    call = _write(request, "checkout.close", account, known.reference if known else None)
-    return await _once(world, replace(call, pretend=pretend), params, effect)
+    call = write(request, "checkout.close", account, before.reference if before else None)
+    return await one_time(world, replace(call, pretend=pretend), params, effect)
 
 
 async def create_refund(request: Request) -> Response:
     """Give money back."""
-    world, account = world_of(request), _caller(request)
+    world, account = world_of(request), caller(request)
     params = await forms.read_body(request)
     order = forms.understand(params, NewRefund)
-    known = _payment(world, account, order)
-    call = _write(request, "refund.create", account, known.reference if known else None)
+    before = _payment(world, account, order)
+    call = write(request, "refund.create", account, before.reference if before else None)
 
     def effect() -> Answer:
         payment = _payment(world, account, order)
@@ -122,23 +118,24 @@ async def create_refund(request: Request) -> Response:
         shown = objects.refund(refunds.refund(world, payment, wanted))
         return 200, expanded(world, account, shown, order.expand)
 
-    return await _once(world, call, params, effect)
+    return await one_time(world, call, params, effect)
 
 
 def _payment(world: World, account: str, order: NewRefund) -> Payment | None:
     """Find what is to be refunded; None for an intent nobody has paid."""
     if order.payment_intent is None:
         return found(world, Payment, objects.payment_id(order.charge or ""), account)
-    session = _intended(world, order.payment_intent, account)
+    charge = known(world, Charge, order.payment_intent, account)
+    session = charge or _intended(world, order.payment_intent, account)
     return world.store.get(Payment, session.payment) if session.payment else None
 
 
 async def change_dispute(request: Request) -> Response:
     """Take a merchant's evidence; it is handed in at once unless the merchant says otherwise."""
-    world, account, identity = world_of(request), _caller(request), request.path_params["id"]
+    world, account, identity = world_of(request), caller(request), request.path_params["id"]
     params = await forms.read_body(request)
     order = forms.understand(params, Changes)
-    known = _get(world, Dispute, identity, account)
+    before = known(world, Dispute, identity, account)
 
     def effect() -> Answer:
         dispute = found(world, Dispute, identity, account)
@@ -152,15 +149,15 @@ async def change_dispute(request: Request) -> Response:
         shown = objects.dispute(dispute, now(world))
         return 200, expanded(world, account, shown, order.expand)
 
-    call = _write(request, "dispute.answer", account, known.reference if known else None)
-    return await _once(world, call, params, effect)
+    call = write(request, "dispute.answer", account, before.reference if before else None)
+    return await one_time(world, call, params, effect)
 
 
 def _reader(operation: str, read: Callable[[World, str, str], tuple[str | None, Shown]]) -> Handler:
     """Make the route that shows one object; ``read`` gives the reference it is about, and the object."""
 
     async def read_one(request: Request) -> Response:
-        world, account, identity = world_of(request), _caller(request), request.path_params["id"]
+        world, account, identity = world_of(request), caller(request), request.path_params["id"]
         order = forms.understand(forms.read_query(request), Expanding)
 
         def effect() -> Response:
@@ -177,11 +174,17 @@ def _reader(operation: str, read: Callable[[World, str, str], tuple[str | None, 
 
 
 def _read_session(world: World, account: str, identity: str) -> tuple[str | None, Shown]:
+    setup = known(world, Setup, identity, account)
+    if setup is not None:
+        return setup.reference, regulars.setup_session(setup)
     session = found(world, Session, identity, account)
     return session.reference, objects.session(session)
 
 
 def _read_intent(world: World, account: str, identity: str) -> tuple[str | None, Shown]:
+    charge = known(world, Charge, identity, account)
+    if charge is not None:
+        return charge.reference, regulars.intent(charge)
     session = _intended(world, identity, account)
     return session.reference, objects.intent(session)
 
@@ -205,9 +208,9 @@ def _lister(operation: str, kind: str) -> Handler:
     """Make the route that lists objects, newest first."""
 
     async def list_some(request: Request) -> Response:
-        world, account = world_of(request), _caller(request)
+        world, account = world_of(request), caller(request)
         lookup = forms.understand(forms.read_query(request), Lookup)
-        session = _get(world, Session, objects.session_id(lookup.payment_intent or ""), account)
+        session = known(world, Session, objects.session_id(lookup.payment_intent or ""), account)
         call = Call(request, operation, account, session.reference if session else None, dialect=STRIPE)
 
         def effect() -> Response:
@@ -236,46 +239,11 @@ def expanded(world: World, account: str, shown: Shown, paths: list[str]) -> Show
     return shown
 
 
-def found(world: World, kind: type[R], identity: str, account: str) -> R:
-    """Read a record that came to be through this face; any other looks like none."""
-    record = _get(world, kind, identity, account)
-    if record is None:
-        raise Refused(404, "not_found", f"No such {kind.KIND.replace('_', '.')}", "id")
-    return record
-
-
-def _get(world: World, kind: type[R], identity: str, account: str) -> R | None:
-    record = world.store.get(kind, identity, account)
-    return record if record is not None and record.dialect == STRIPE.NAME else None
-
-
 def _intended(world: World, identity: str, account: str) -> Session:
-    session = _get(world, Session, objects.session_id(identity), account)
+    session = known(world, Session, objects.session_id(identity), account)
     if session is None or session.attempted_at is None:
         raise Refused(404, "not_found", "No such payment_intent", "intent")
     return session
-
-
-def _write(request: Request, operation: str, account: str, reference: str | None) -> Call:
-    key = read_key(request.headers.get("idempotency-key"))
-    return Call(request, operation, account, reference, key, dialect=STRIPE)
-
-
-async def _once(world: World, call: Call, params: forms.Params, effect: Callable[[], Answer]) -> Response:
-    asked = digest(call.request.url.path, params)
-    return await perform(world, call, lambda: once(world, call.account or "", call.key, asked, effect))
-
-
-def _caller(request: Request) -> str:
-    """Name the account that calls, by a bearer's key or by one given as the user of Basic authentication."""
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return wire.caller(request)
-    try:
-        user = base64.b64decode(given, validate=True).decode().partition(":")[0]
-    except (binascii.Error, ValueError):
-        user = ""
-    return wire.caller(request, f"Bearer {user}")
 
 
 class _Labelled:
@@ -298,6 +266,7 @@ class _Labelled:
 
 
 ROUTES: list[BaseRoute] = [
+    *billing.ROUTES,
     Route("/v1/checkout/sessions", create_session, methods=["POST"]),
     Route("/v1/checkout/sessions", _lister("checkout.find", "checkout.session")),
     Route("/v1/checkout/sessions/{id}", _reader("checkout.read", _read_session)),

@@ -11,6 +11,7 @@ from sandbox.wire import WebAddress
 
 _LARGEST_AMOUNT = 10**12
 PAYMENT, REFUND = "paysaga_payment", "paysaga_refund"
+CUSTOMER, SETUP = "paysaga_customer", "paysaga_setup"
 """The names under which our references travel in metadata."""
 
 Amount = Annotated[int, Field(ge=1, le=_LARGEST_AMOUNT)]
@@ -56,13 +57,14 @@ class IntentData(Form):
 
     IDLE: ClassVar[frozenset[str]] = frozenset(
         {
-            *("capture_method", "receipt_email", "setup_future_usage", "shipping"),
+            *("capture_method", "receipt_email", "shipping"),
             *("statement_descriptor", "statement_descriptor_suffix", "transfer_group"),
         }
     )
 
     description: str | None = None
     metadata: Metadata = Field(default_factory=dict)
+    setup_future_usage: Literal["off_session", "on_session"] | None = None
 
 
 class NewSession(Expanding):
@@ -97,10 +99,17 @@ class NewSession(Expanding):
     success_url: WebAddress
     cancel_url: WebAddress | None = None
     client_reference_id: Annotated[str, Field(max_length=200)] | None = None
+    customer: str | None = None
     customer_email: Annotated[str, Field(max_length=512)] | None = None
     expires_at: int | None = None
     metadata: Metadata = Field(default_factory=dict)
     payment_intent_data: IntentData = IntentData()
+
+    @model_validator(mode="after")
+    def _names_the_payer_once(self) -> "NewSession":
+        if self.customer is not None and self.customer_email is not None:
+            raise ValueError("customer and customer_email are not named together")
+        return self
 
     @property
     def currency(self) -> str:
@@ -130,11 +139,94 @@ class NewSession(Expanding):
         """What has to be shown again."""
         return {
             "client_reference_id": self.client_reference_id,
+            "customer": self.customer,
             "success_url": self.success_url,
             "ui_mode": self.ui_mode,
             "intent_metadata": self.payment_intent_data.metadata,
             "intent_description": self.payment_intent_data.description,
         }
+
+
+class SetupData(Form):
+    """What the setup intent is to carry; no setup intent is shown here."""
+
+    IDLE: ClassVar[frozenset[str]] = frozenset({"description", "metadata", "on_behalf_of"})
+
+
+class NewSetup(Expanding):
+    """The parameters of ``POST /v1/checkout/sessions`` of mode ``setup``."""
+
+    IDLE: ClassVar[frozenset[str]] = NewSession.IDLE | {"metadata"}
+
+    mode: Literal["setup"]
+    ui_mode: Literal["hosted", "hosted_page"] = "hosted_page"
+    customer: str
+    success_url: WebAddress
+    cancel_url: WebAddress | None = None
+    client_reference_id: Annotated[str, Field(max_length=200)] | None = None
+    expires_at: int | None = None
+    setup_intent_data: SetupData = SetupData()
+
+
+class NewCustomer(Expanding):
+    """The parameters of ``POST /v1/customers``."""
+
+    IDLE: ClassVar[frozenset[str]] = frozenset({"address", "description", "phone", "preferred_locales"})
+
+    email: Annotated[str, Field(max_length=512)] | None = None
+    name: Annotated[str, Field(max_length=256)] | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class Search(Form):
+    """The query string of ``GET /v1/customers/search``."""
+
+    IDLE: ClassVar[frozenset[str]] = frozenset({"limit", "page"})
+
+    query: Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+class NewIntent(Expanding):
+    """The parameters of ``POST /v1/payment_intents``: nobody is there, so it is confirmed at once."""
+
+    IDLE: ClassVar[frozenset[str]] = frozenset({"automatic_payment_methods", "payment_method_types"})
+
+    amount: Amount
+    currency: Annotated[str, Field(pattern="^[A-Za-z]{3}$")]
+    customer: str
+    payment_method: str
+    confirm: bool
+    off_session: bool
+    description: Annotated[str, Field(max_length=1_000)] | None = None
+    metadata: Metadata = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_without_the_payer(self) -> "NewIntent":
+        if not (self.confirm and self.off_session):
+            raise ValueError("the sandbox makes payment intents that are confirmed off session")
+        return self
+
+    @property
+    def reference(self) -> str | None:
+        """The caller's payment id."""
+        return self.metadata.get(PAYMENT)
+
+
+class Cancellation(Expanding):
+    """The parameters of ``POST /v1/payment_intents/{id}/cancel``."""
+
+    cancellation_reason: Literal["duplicate", "fraudulent", "requested_by_customer", "abandoned"] | None = (
+        None
+    )
+
+
+class NewPortal(Expanding):
+    """The parameters of ``POST /v1/billing_portal/sessions``."""
+
+    IDLE: ClassVar[frozenset[str]] = frozenset({"configuration", "locale"})
+
+    customer: str
+    return_url: WebAddress
 
 
 class NewRefund(Expanding):

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sandbox.charges import Charge
 from sandbox.checkout import Session
 from sandbox.dialects import Shown
 from sandbox.disputes import Dispute
 from sandbox.errors import Refused
 from sandbox.faces import stripe_objects as objects
+from sandbox.faces import stripe_regulars as regulars
 from sandbox.faces.stripe_forms import Lookup
 from sandbox.faces.stripe_words import STRIPE, now
 from sandbox.refunds import Refund
@@ -39,6 +41,7 @@ def _all(world: World, account: str, kind: str) -> Iterator[Shown]:
     elif kind == "payment_intent":
         # A payer may come late: intents are younger than their sessions, and not in the same order.
         tried = [objects.intent(one) for one in _records(world, Session, account) if one.attempted_at]
+        tried += [regulars.intent(one) for one in _records(world, Charge, account)]
         yield from sorted(tried, key=lambda item: -item["created"])
     elif kind == "refund":
         yield from (objects.refund(one) for one in _records(world, Refund, account))

@@ -28,6 +28,7 @@ _DECLINES: Final = {
     "processing_error": ("processing_error", "processing_error"),
     "invalid_number": ("incorrect_number", "incorrect_number"),
     "authentication_failed": ("payment_intent_authentication_failure", None),
+    "authentication_required": ("authentication_required", "authentication_required"),
     "bank_refused": ("payment_intent_payment_attempt_failed", None),
 }
 _EVIDENCE: Final = (
@@ -42,7 +43,7 @@ _EVIDENCE: Final = (
 EVIDENCE: Final = frozenset(_EVIDENCE)
 
 # What is the same of every session and of every intent here.
-_SESSION: Final[Shown] = {
+SESSION: Final[Shown] = {
     "object": "checkout.session",
     "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
     "custom_fields": [],
@@ -59,7 +60,7 @@ _SESSION: Final[Shown] = {
     **dict.fromkeys(("client_secret", "customer", "invoice", "payment_link", "setup_intent", "submit_type")),
     **dict.fromkeys(("shipping_address_collection", "shipping_cost", "subscription")),
 }
-_INTENT: Final[Shown] = {
+INTENT: Final[Shown] = {
     "object": "payment_intent",
     "amount_capturable": 0,
     "amount_details": {"tip": {}},
@@ -128,7 +129,7 @@ def session(of: Session) -> Shown:
     """Lay out a checkout session."""
     currency = of.currency_captured or of.currency
     return {
-        **_SESSION,
+        **SESSION,
         "id": of.id,
         "amount_subtotal": amount_out(of.amount, of.currency),
         "amount_total": amount_out(of.amount_captured or of.amount, currency),
@@ -136,6 +137,7 @@ def session(of: Session) -> Shown:
         "client_reference_id": of.asked.get("client_reference_id"),
         "created": seconds(of, "created_at"),
         "currency": currency.lower(),
+        "customer": of.asked.get("customer"),
         "customer_details": _customer(of),
         "customer_email": of.customer_email,
         "expires_at": seconds(of, "expires_at"),
@@ -161,15 +163,16 @@ def intent(of: Session) -> Shown:
     currency, status = of.currency_captured or of.currency, _intent_status(of)
     total = amount_out(of.amount_captured or of.amount, currency)
     return {
-        **_INTENT,
+        **INTENT,
         "id": intent_id(of.id),
         "amount": total,
         "amount_received": total if of.payment else 0,
         "cancellation_reason": "automatic" if status == "canceled" else None,
         "created": seconds(of, "attempted_at"),
         "currency": currency.lower(),
+        "customer": of.asked.get("customer"),
         "description": of.asked.get("intent_description"),
-        "last_payment_error": _payment_error(of),
+        "last_payment_error": payment_error(of.last_error, bank=of.bank is not None),
         "latest_charge": charge_id(of.payment) if of.payment else None,
         "metadata": of.asked.get("intent_metadata", {}),
         "next_action": {"type": "use_stripe_sdk"} if status == "requires_action" else None,
@@ -187,12 +190,13 @@ def _intent_status(of: Session) -> str:
     return "requires_action" if of.challenge else "requires_payment_method"
 
 
-def _payment_error(of: Session) -> Shown | None:
-    if of.last_error is None:
+def payment_error(last: dict[str, str] | None, *, bank: bool = False) -> Shown | None:
+    """Lay out why the last attempt failed, if it did."""
+    if last is None:
         return None
-    code, decline_code = _DECLINES[of.last_error["code"]]
-    kind = "card_error" if of.bank is None else "invalid_request_error"
-    shown = {"type": kind, "code": code, "message": of.last_error["message"]}
+    code, decline_code = _DECLINES[last["code"]]
+    kind = "invalid_request_error" if bank else "card_error"
+    shown = {"type": kind, "code": code, "message": last["message"]}
     return shown if decline_code is None else {**shown, "decline_code": decline_code}
 
 

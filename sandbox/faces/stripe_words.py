@@ -7,18 +7,24 @@ from typing import Any, ClassVar, Final
 
 from starlette.responses import JSONResponse, Response
 
+from sandbox import customers
+from sandbox.charges import Charge
 from sandbox.checkout import Session
 from sandbox.clock import to_microseconds
+from sandbox.customers import Customer
 from sandbox.dialects import Dialect, Event, Shown, retry_after
 from sandbox.disputes import Dispute
 from sandbox.errors import Refused
+from sandbox.faces import stripe_regulars as regulars
 from sandbox.faces.stripe_objects import dispute, intent, refund, seconds, session
 from sandbox.refunds import Refund
+from sandbox.setups import Setup
 from sandbox.store import Query, Record
 from sandbox.world import World
 
 API_VERSION: Final = "2026-10-28.endive"
 
+_BEFORE: Final = "previous_attributes"
 _ERRORS: Final = {
     "idempotency_mismatch": ("idempotency_error", None),
     "idempotency_in_progress": ("invalid_request_error", "idempotency_key_in_use"),
@@ -53,10 +59,25 @@ class Stripe(Dialect):
         "payment.attempt_failed": ("payment_intent.payment_failed",),
     }
 
+    _OF_CHARGES: ClassVar[dict[str, str]] = {
+        "charge.succeeded": "payment_intent.succeeded",
+        "charge.failed": "payment_intent.payment_failed",
+        "charge.cancelled": "payment_intent.canceled",
+    }
+
     def tellings(self, world: World, kind: str, record: Record) -> list[tuple[str, Shown]]:
         """Say what happened in the types that Stripe has for it."""
         if isinstance(record, Session):
             return self._of_session(kind, record)
+        if isinstance(record, Charge):
+            return [(self._OF_CHARGES[kind], regulars.intent(record))]
+        if isinstance(record, Customer):
+            return _of_customer(world, kind, record)
+        return self._of_another(world, record)
+
+    def _of_another(self, world: World, record: Record) -> list[tuple[str, Shown]]:
+        if isinstance(record, Setup):
+            return [("checkout.session.completed", regulars.setup_session(record))]
         known = bool(world.store.all(Event, Query(parent=record.id)))
         if isinstance(record, Refund):
             word = "failed" if record.status == "failed" else "updated" if known else "created"
@@ -74,13 +95,15 @@ class Stripe(Dialect):
         return [(word, session(record) if word.startswith("checkout") else intent(record)) for word in types]
 
     def letter(self, event: Event, shown: Shown) -> str:
-        """Put the object into Stripe's envelope."""
+        """Put the object into Stripe's envelope, and beside it what was otherwise before."""
+        data = {"object": {name: value for name, value in shown.items() if name != _BEFORE}}
+        data |= {_BEFORE: shown[_BEFORE]} if _BEFORE in shown else {}
         envelope = {
             "id": event.id,
             "object": "event",
             "api_version": API_VERSION,
             "created": seconds(event, "created_at"),
-            "data": {"object": shown},
+            "data": data,
             "livemode": False,
             "pending_webhooks": 1,
             "request": {"id": None, "idempotency_key": None},
@@ -111,6 +134,15 @@ class Stripe(Dialect):
         return changed | {
             name: self.distort(changed[name], fault) for name in inner if isinstance(changed.get(name), dict)
         }
+
+
+def _of_customer(world: World, kind: str, customer: Customer) -> list[tuple[str, Shown]]:
+    """Say what became of a customer's cards: the new one, or else that another is used from now on."""
+    kept = customers.methods(world, customer)
+    if kind == "customer.method_saved" and kept:
+        return [("payment_method.attached", regulars.method(kept[0]))]
+    before = {"invoice_settings": {"default_payment_method": None}}
+    return [("customer.updated", {**regulars.customer(customer), _BEFORE: before})]
 
 
 STRIPE: Final = Stripe()

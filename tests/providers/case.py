@@ -16,11 +16,17 @@ import httpx
 from domain.dispute import DisputeObservation, DisputeWord
 from domain.evidence import Observation, Word
 from domain.refund import RefundObservation, RefundWord
-from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation, SubscriptionWord
+from domain.subscription import (
+    CustomerObservation,
+    InvoiceObservation,
+    InvoiceWord,
+    SubscriptionObservation,
+    SubscriptionWord,
+)
 from providers.base import PROVIDERS, Heard, Provider
 from providers.line import Line
 from tests.providers.scripted import Asked, Json, Script, nobody
-from tests.providers.verbs import PRICE, VERBS, Verb, has
+from tests.providers.verbs import CUSTOMER, PRICE, VERBS, Verb, has
 
 
 class Place(NamedTuple):
@@ -177,3 +183,8 @@ def heard_subscription(heard: Sequence[object]) -> bool:
 def heard_invoice(heard: Sequence[object]) -> bool:
     (said,) = heard
     return isinstance(said, InvoiceObservation) and said.word is InvoiceWord.PAID
+
+
+def heard_customer(heard: Sequence[object]) -> bool:
+    (said,) = heard
+    return isinstance(said, CustomerObservation) and said.reference == CUSTOMER

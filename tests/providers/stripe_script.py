@@ -53,7 +53,7 @@ class Script:
         return [request.headers["idempotency-key"] for request in self.asked]
 
 
-def refused(status: int, **error: str) -> httpx.Response:
+def refused(status: int, **error: object) -> httpx.Response:
     return httpx.Response(status, json={"error": error})
 
 

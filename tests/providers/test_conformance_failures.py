@@ -49,7 +49,7 @@ from tests.providers.scripted import (
     sends,
     trickles,
 )
-from tests.providers.verbs import CHECKOUT, CUSTOMER, DISPUTE, SUBSCRIPTION, Verb
+from tests.providers.verbs import CAPTURE, CHECKOUT, CUSTOMER, DISPUTE, SUBSCRIPTION, Verb
 
 Kinds = type[ProviderError] | tuple[type[ProviderError], ...]
 LOST: Final = (ProviderUnavailable, OutcomeUnknown)
@@ -174,7 +174,7 @@ def check_said(case: Case, verb: Verb, asked: list[Asked], number: int, wanted: 
         return
     if wanted is FAILURES["404"] and is_absent(said):
         # Said of a thing by its name, and not of a list that is not there.
-        assert any(name in call.path for name in (CHECKOUT, CUSTOMER, DISPUTE, SUBSCRIPTION))
+        assert any(name in call.path for name in (CAPTURE, CHECKOUT, CUSTOMER, DISPUTE, SUBSCRIPTION))
         return
     assert isinstance(said, kinds)
     if wanted is FAILURES["429"]:

@@ -19,7 +19,7 @@ from domain.errors import SignatureInvalid, SignatureMissing, UnreadableEvent
 from domain.evidence import Channel, Observation, Word
 from domain.refund import RefundObservation
 from domain.signatures import new_secret
-from domain.subscription import SubscriptionObservation
+from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation
 from providers.base import Heard
 from providers.dodo.adapter import Dodo
 from providers.line import Line
@@ -51,6 +51,20 @@ def signed(body: bytes, secret: str = SECRET, at: datetime = NOW) -> dict[str, s
 def heard(name: str, data: Mapping[str, Any]) -> list[Heard]:
     body = json.dumps({"business_id": "bus_1", "type": name, "timestamp": NOW.isoformat(), "data": data})
     return adapter().read_webhook(signed(body.encode()), body.encode(), NOW)
+
+
+def test_a_subscriptions_word_is_dated_by_when_it_happened() -> None:
+    (said,) = heard("subscription.renewed", SUBSCRIPTION)
+    assert isinstance(said, SubscriptionObservation)
+    assert said.told_at == NOW
+    undated = json.dumps({"type": "subscription.renewed", "data": SUBSCRIPTION}).encode()
+    (said,) = adapter().read_webhook(signed(undated), undated, NOW)
+    assert isinstance(said, SubscriptionObservation)
+    assert said.told_at is None
+    for odd in (7, "noon", "2026-11-21T12:00:00"):
+        body = json.dumps({"type": "subscription.renewed", "timestamp": odd, "data": SUBSCRIPTION}).encode()
+        with pytest.raises(UnreadableEvent):
+            adapter().read_webhook(signed(body), body, NOW)
 
 
 def test_a_payments_webhook_tells_of_its_checkout() -> None:
@@ -96,10 +110,13 @@ def test_other_kinds_tell_nothing_of_ours(name: str, data: Json) -> None:
     assert heard(name, data) == []
 
 
-def test_a_bill_of_a_subscription_is_none_of_ours_unless_we_charged_it() -> None:
+def test_what_dodo_takes_for_a_subscription_is_a_bill_unless_we_charged_it() -> None:
     for bill in ({"subscription_id": "sub_1"}, {"subscription_ids": ["sub_1", "sub_2"]}):
-        assert heard("payment.succeeded", PAYMENT | bill | {"metadata": {}}) == []
-        assert len(heard("payment.succeeded", PAYMENT | bill)) == 1
+        (told,) = heard("payment.succeeded", PAYMENT | bill | {"metadata": {}})
+        assert isinstance(told, InvoiceObservation)
+        assert (told.word, told.subscription) == (InvoiceWord.PAID, "sub_1")
+        (charged,) = heard("payment.succeeded", PAYMENT | bill)
+        assert isinstance(charged, Observation)
 
 
 def test_the_sdk_reads_the_same_event() -> None:

@@ -17,8 +17,8 @@ from domain.evidence import Channel, Word
 from domain.money import CURRENCIES, Money
 from domain.reconciliation import Subject
 from domain.refund import RefundWord
-from domain.subscription import SubscriptionWord
-from providers.dodo import words
+from domain.subscription import InvoiceWord, SubscriptionWord
+from providers.dodo import billing, words
 from providers.dodo.money import UNITS
 from providers.dodo.words import Hearing
 from tests.providers.dodo_samples import DISPUTE, PAYMENT, REFUND, SUBSCRIPTION
@@ -218,7 +218,7 @@ def test_a_disputes_amount_that_might_mean_something_else_is_refused(amount: obj
     ],
 )
 def test_a_subscriptions_status_has_one_meaning(status: str, word: SubscriptionWord) -> None:
-    said = words.subscription_said(SUBSCRIPTION | {"status": status}, HEARING)
+    said = billing.subscription_said(SUBSCRIPTION | {"status": status}, HEARING)
     assert (said.word, said.subscription_id, said.reference) == (word, "sub_ours", "sub_theirs")
     assert (said.customer, said.price, said.quantity) == ("cus_theirs", "pdt_pro", 2)
 
@@ -226,16 +226,41 @@ def test_a_subscriptions_status_has_one_meaning(status: str, word: SubscriptionW
 def test_a_subscription_is_trialing_until_its_trial_is_over() -> None:
     trial = SUBSCRIPTION | {"trial_period_days": 14}
     end = datetime(2026, 12, 4, 12, tzinfo=UTC)
-    said = words.subscription_said(trial, HEARING)
+    said = billing.subscription_said(trial, HEARING)
     assert (said.word, said.trial_end) == (SubscriptionWord.TRIALING, end)
-    assert words.subscription_said(trial, HEARING._replace(at=end)).word is SubscriptionWord.ACTIVE
-    assert words.subscription_said(trial | {"status": "cancelled"}, HEARING).word is SubscriptionWord.CANCELED
+    assert billing.subscription_said(trial, HEARING._replace(at=end)).word is SubscriptionWord.ACTIVE
+    billed = trial | {"previous_billing_date": end.isoformat()}
+    assert billing.subscription_said(billed, HEARING).word is SubscriptionWord.ACTIVE
+    assert (
+        billing.subscription_said(trial | {"status": "cancelled"}, HEARING).word is SubscriptionWord.CANCELED
+    )
 
 
 def test_a_subscription_that_ends_with_its_period_says_when() -> None:
-    said = words.subscription_said(SUBSCRIPTION | {"cancel_at_next_billing_date": True}, HEARING)
+    said = billing.subscription_said(SUBSCRIPTION | {"cancel_at_next_billing_date": True}, HEARING)
     assert said.cancel_at_period_end
     assert said.cancel_at == said.current_period_end == datetime(2026, 12, 20, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        ("succeeded", InvoiceWord.PAID),
+        ("failed", InvoiceWord.PAYMENT_FAILED),
+        ("processing", InvoiceWord.OPEN),
+        ("cancelled", InvoiceWord.VOID),
+        ("partially_captured", InvoiceWord.UNCLEAR),
+    ],
+)
+def test_what_is_paid_for_a_subscription_is_its_bill(status: str, word: InvoiceWord) -> None:
+    ours = {"metadata": {"paysaga_subscription": "sub_ours"}, "status": status}
+    for bill in ({"subscription_id": "sub_1"}, {"subscription_id": None, "subscription_ids": ["sub_1"]}):
+        said = billing.bill_said(PAYMENT | bill | ours, HEARING)
+        assert (said.word, said.reference, said.subscription) == (word, "pay_theirs", "sub_1")
+        assert (said.subscription_id, said.money) == (
+            "sub_ours",
+            Money(amount_minor=1_990_000, currency="HUF"),
+        )
 
 
 def test_every_word_that_the_sdk_knows_is_known_here() -> None:
@@ -243,10 +268,12 @@ def test_every_word_that_the_sdk_knows_is_known_here() -> None:
     partly = {"partially_captured", "partially_captured_and_capturable"}
     for status in sorted(set(get_args(IntentStatus)) - partly):
         assert words.payment_said(PAYMENT | {"status": status}, HEARING).word is not Word.UNCLEAR
+        bill = PAYMENT | {"status": status, "subscription_id": "sub_1"}
+        assert billing.bill_said(bill, HEARING).word is not InvoiceWord.UNCLEAR
     for status in get_args(RefundStatus):
         assert words.refund_said(REFUND | {"status": status}, HEARING).word is not RefundWord.UNCLEAR
     for status in get_args(SubscriptionStatus):
-        said = words.subscription_said(SUBSCRIPTION | {"status": status}, HEARING)
+        said = billing.subscription_said(SUBSCRIPTION | {"status": status}, HEARING)
         assert said.word is not SubscriptionWord.UNCLEAR
     for status in get_args(DisputeStatus):
         for stage in get_args(DisputeStage):

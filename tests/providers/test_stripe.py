@@ -24,14 +24,14 @@ from domain.errors import (
     ProviderUnavailable,
     SignatureInvalid,
 )
-from domain.evidence import Channel, Observation, Word
+from domain.evidence import Observation, Word
 from domain.money import Money
 from domain.reconciliation import Window
 from domain.refund import RefundWord
 from domain.subscription import Charge, Customer, PlanChange, SubscriptionOrder, SubscriptionWord
 from domain.values import derived_id
 from providers.stripe.adapter import Stripe
-from tests.providers.stripe_objects import Json, intent, session, subscription
+from tests.providers.stripe_objects import Json, session, subscription
 from tests.providers.stripe_objects import refund as said_of_refund
 from tests.providers.stripe_orders import HUF, NOW, PAYMENT_ID, order, refund
 from tests.providers.stripe_script import SECRETS, Script, listed, refused
@@ -149,13 +149,6 @@ async def test_a_declined_charge_says_why_and_whether_to_try_again(
     with pytest.raises(ProviderDeclined) as declined:
         await Script(refused(402, type="card_error", **said)).adapter.charge_saved(CHARGE, NOW)
     assert (declined.value.reason, declined.value.again) == (reason, again)
-
-
-async def test_a_charge_that_the_payer_must_approve_is_an_attempt_that_failed() -> None:
-    must_come = {"code": "authentication_required", "decline_code": "authentication_required"}
-    for answer in (refused(402, type="card_error", **must_come), intent("requires_action")):
-        said = await Script(answer).adapter.charge_saved(CHARGE, NOW)
-        assert (said.word, said.payment_id, said.channel) == (Word.ATTEMPT_FAILED, PAYMENT_ID, Channel.CREATE)
 
 
 @pytest.mark.parametrize(

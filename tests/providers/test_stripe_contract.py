@@ -17,6 +17,7 @@ from domain.subscription import (
     Customer,
     PlanChange,
     Proration,
+    SetupOrder,
     SubscriptionOrder,
     SubscriptionWord,
 )
@@ -24,6 +25,7 @@ from domain.values import derived_id
 from providers.line import Line
 from providers.stripe import words
 from providers.stripe.adapter import Stripe
+from providers.stripe.lists import listed
 from tests.providers.stripe_company import Company, Json, samples, unbracketed
 from tests.providers.stripe_orders import HUF, NOW, PAYMENT_ID, order, refund
 
@@ -31,6 +33,7 @@ from tests.providers.stripe_orders import HUF, NOW, PAYMENT_ID, order, refund
 NEWER = {
     "GET /v1/checkout/sessions created": "a filter since 2024",
     "GET /v1/checkout/sessions status": "a filter since 2024",
+    "POST /v1/checkout/sessions allowed_payment_method_types": "payment_method_types, until 2026",
     "GET /v1/customers/search": "list of customer: left out of the cut; it exists since 2021",
     "GET /v1/customers/{customer}/payment_methods": "list of payment_method: left out of the cut",
 }
@@ -95,6 +98,39 @@ async def test_a_checkout_is_opened_with_what_was_ordered(stripe: Stripe, compan
     assert asked.parameters["metadata"] == {"campaign": "spring", "paysaga_payment": PAYMENT_ID}
 
 
+def setup() -> SetupOrder:
+    return SetupOrder(
+        id=derived_id("set", NOW, "a setup"),
+        customer="cus_1",
+        success_url="https://shop.example/thanks",
+        cancel_url="https://shop.example/account",
+        expires_at=order().expires_at,
+    )
+
+
+async def test_what_a_customer_pays_with_is_kept_where_they_are_named(
+    stripe: Stripe, company: Company
+) -> None:
+    await stripe.open_checkout(order(), "cus_1")
+    (asked,) = company.received
+    assert asked.parameters["customer"] == "cus_1"
+    assert "customer_email" not in asked.parameters
+    assert asked.parameters["payment_intent_data"] == {
+        "metadata": {"paysaga_payment": PAYMENT_ID},
+        "setup_future_usage": "off_session",
+    }
+
+
+async def test_a_page_keeps_a_card_and_takes_nothing(stripe: Stripe, company: Company) -> None:
+    opened = await stripe.open_setup(setup())
+    assert opened.url.startswith("https://checkout.stripe.com/")
+    (asked,) = company.received
+    assert asked.headers["idempotency-key"] == setup().id
+    assert (asked.parameters["mode"], asked.parameters["customer"]) == ("setup", "cus_1")
+    assert asked.parameters["setup_intent_data"]["metadata"] == {"paysaga_setup": setup().id}
+    assert "line_items" not in asked.parameters
+
+
 async def test_a_checkout_is_read_with_its_payment_intent(stripe: Stripe, company: Company) -> None:
     paid(company)["payment_intent"] = company.objects["payment_intent"]
     said = await stripe.read_checkout(SESSION, NOW)
@@ -125,8 +161,19 @@ async def test_a_checkout_is_found_by_the_moment_our_id_carries(stripe: Stripe, 
 
 async def test_a_payment_without_a_checkout_is_positively_absent(stripe: Stripe, company: Company) -> None:
     assert (await stripe.find_checkout(PAYMENT_ID, NOW)).word is Word.ABSENT
-    near, far = (each.parameters["created"] for each in company.received)
+    near, _, far, _ = (each.parameters["created"] for each in company.received)
     assert near["lt"] == far["gte"]
+    looked_at = ["/v1/checkout/sessions", "/v1/payment_intents"] * 2
+    assert [each.path for each in company.received] == looked_at
+
+
+async def test_a_charge_is_found_by_the_same_moment(stripe: Stripe, company: Company) -> None:
+    ours = {"paysaga_payment": PAYMENT_ID, "paysaga_kind": "charge"}
+    charged = {"status": "succeeded", "amount_received": 1_990_000, "currency": "huf", "metadata": ours}
+    company.objects["payment_intent"] |= charged
+    said = await stripe.find_checkout(PAYMENT_ID, NOW)
+    assert (said.word, said.captured, said.reference) == (Word.PAID, HUF, "pi_1PgafyB7WZ01zgkWSjxsAJo3")
+    assert company.received[0].parameters["created"] == company.received[1].parameters["created"]
 
 
 async def test_a_refund_names_the_payment_intent_and_both_of_our_ids(
@@ -176,7 +223,9 @@ async def test_books_are_read_by_the_day(stripe: Stripe, company: Company) -> No
         "re_1Pgc72B7WZ01zgkWqPvrRrPE",
         "dp_1Pgc71B7WZ01zgkWMevJiAUx",
     ]
-    assert {each.parameters["starting_after"] for each in company.received} == {"re_last"}
+    after = [each.parameters.get("starting_after") for each in company.received]
+    # After the last checkout come the charges, from their beginning.
+    assert after == ["re_last", None, "re_last", "re_last"]
     assert None not in {page.items[0].said for page in (captures, refunds, disputes)}
 
 
@@ -249,6 +298,7 @@ async def test_a_subscription_is_read_changed_and_cancelled(stripe: Stripe, comp
         "proration_behavior": "none",
     }
     await stripe.cancel_subscription("sub_1", NOW, at_period_end=True)
+    await stripe.keep_subscription("sub_1", NOW)
     await stripe.cancel_subscription("sub_1", NOW, at_period_end=False)
     assert [each.method for each in company.received[-2:]] == ["POST", "DELETE"]
 
@@ -259,6 +309,7 @@ async def test_what_the_specification_is_too_old_for_is_what_we_say_it_is(
     await stripe.list_payments(DAY, None, NOW)
     await stripe.ensure_customer(Customer(id="cus_ours"))
     await stripe.saved_methods("cus_1")
+    await stripe.open_setup(setup())
     assert company.used == set(NEWER)
 
 
@@ -320,7 +371,7 @@ def test_every_sample_of_stripes_can_be_read() -> None:
 def test_every_sample_that_is_listed_names_itself() -> None:
     sample = samples()
     for subject, kind in ((Subject.REFUND, "refund"), (Subject.DISPUTE, "dispute")):
-        listed = words.listed(subject, sample[kind], NOW)
-        assert listed is not None
-        assert (listed.reference, listed.said is None) == (sample[kind]["id"], False)
-    assert words.listed(Subject.PAYMENT, sample["checkout.session"], NOW) is None
+        found = listed(subject, sample[kind], NOW)
+        assert found is not None
+        assert (found.reference, found.said is None) == (sample[kind]["id"], False)
+    assert listed(Subject.PAYMENT, sample["checkout.session"], NOW) is None

@@ -15,7 +15,12 @@ from hypothesis import strategies as st
 from domain.errors import SignatureInvalid, SignatureMissing, UnreadableEvent
 from domain.evidence import Channel, Observation, Word
 from domain.refund import RefundObservation
-from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation
+from domain.subscription import (
+    CustomerObservation,
+    InvoiceObservation,
+    InvoiceWord,
+    SubscriptionObservation,
+)
 from providers.base import Heard
 from providers.stripe.events import read, verify
 from tests.providers.stripe_objects import (
@@ -159,11 +164,86 @@ def test_a_declined_card_is_told_with_its_reason() -> None:
     assert (said.failure_code, said.reference) == ("insufficient_funds", None)
 
 
-def test_a_charge_of_ours_has_no_session_to_tell_of_it() -> None:
+@pytest.mark.parametrize(
+    ("kind", "said", "word"),
+    [
+        ("payment_intent.succeeded", intent("succeeded"), Word.PAID),
+        (
+            "payment_intent.payment_failed",
+            intent("requires_payment_method", last_payment_error=DECLINE),
+            Word.FAILED,
+        ),
+        # As it stands, whatever the event is called.
+        ("payment_intent.payment_failed", intent("succeeded"), Word.PAID),
+    ],
+)
+def test_a_charge_of_ours_has_no_session_to_tell_of_it(kind: str, said: Json, word: Word) -> None:
     ours = {"paysaga_payment": PAYMENT_ID, "paysaga_kind": "charge"}
-    said = heard("payment_intent.succeeded", intent("succeeded", metadata=ours))
-    assert isinstance(said, Observation)
-    assert (said.word, said.reference) == (Word.PAID, "pi_1")
+    told = heard(kind, said | {"metadata": ours})
+    assert isinstance(told, Observation)
+    assert (told.word, told.payment_id, told.reference) == (word, PAYMENT_ID, "pi_1")
+
+
+def test_what_a_charge_is_doing_in_between_tells_nothing() -> None:
+    ours = {"paysaga_payment": PAYMENT_ID, "paysaga_kind": "charge"}
+    assert read(event("payment_intent.created", intent("processing", metadata=ours)), NOW) == []
+    assert read(event("payment_intent.canceled", intent("canceled", metadata=ours)), NOW) == []
+    assert (
+        read(event("payment_intent.succeeded", intent("succeeded", metadata={"paysaga_kind": "charge"})), NOW)
+        == []
+    )
+
+
+METHOD: Json = {"object": "payment_method", "id": "pm_1"}
+CUSTOMER: Json = {"object": "customer", "id": "cus_1", "metadata": {"paysaga_customer": "cus_ours"}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "before", "ours"),
+    [
+        ("checkout.session.completed", session(mode="setup", customer="cus_1"), {}, None),
+        ("setup_intent.succeeded", {"object": "setup_intent", "customer": "cus_1"}, {}, None),
+        ("payment_method.attached", METHOD | {"customer": "cus_1"}, {}, None),
+        ("payment_method.detached", METHOD | {"customer": None}, {"customer": "cus_1"}, None),
+        (
+            "customer.updated",
+            CUSTOMER,
+            {"invoice_settings": {"default_payment_method": "pm_1"}},
+            "cus_ours",
+        ),
+    ],
+)
+def test_what_a_customer_can_be_charged_by_has_changed(
+    kind: str, subject: Json, before: Json, ours: str | None
+) -> None:
+    said = heard(kind, subject, data={"object": subject, "previous_attributes": before})
+    assert isinstance(said, CustomerObservation)
+    assert (said.reference, said.customer_id, said.raw_state) == ("cus_1", ours, kind)
+    assert (said.cause_id, said.sandbox) == ("evt_1", True)
+
+
+def test_a_page_that_was_completed_is_told_by_our_name_of_it() -> None:
+    said = heard(
+        "checkout.session.completed",
+        session(mode="setup", customer="cus_1", metadata={"paysaga_setup": "sub_ours"}),
+    )
+    assert isinstance(said, CustomerObservation)
+    assert said.setup_id == "sub_ours"
+
+
+def test_another_address_of_a_customer_changes_no_way_of_paying() -> None:
+    for before in ({"email": "old@example.com"}, {"invoice_settings": {"footer": None}}):
+        body = event("customer.updated", CUSTOMER, data={"object": CUSTOMER, "previous_attributes": before})
+        assert read(body, NOW) == []
+
+
+def test_a_subscriptions_word_is_dated_by_the_provider() -> None:
+    told = heard("customer.subscription.updated", subscription(), created=1_795_262_400)
+    assert isinstance(told, SubscriptionObservation)
+    assert told.told_at == datetime(2026, 11, 21, 12, tzinfo=UTC)
+    undated = heard("customer.subscription.updated", subscription())
+    assert isinstance(undated, SubscriptionObservation)
+    assert undated.told_at is None
 
 
 @pytest.mark.parametrize(
@@ -173,7 +253,12 @@ def test_a_charge_of_ours_has_no_session_to_tell_of_it() -> None:
         ("payment_intent.created", intent("requires_payment_method")),
         ("payment_intent.payment_failed", intent("requires_payment_method", metadata={})),
         ("checkout.session.completed", session(mode="subscription")),
-        ("checkout.session.completed", session(mode="setup")),
+        ("checkout.session.expired", session(mode="setup", customer="cus_1")),
+        ("setup_intent.setup_failed", {"object": "setup_intent", "customer": "cus_1"}),
+        ("setup_intent.succeeded", {"object": "setup_intent", "customer": None}),
+        ("payment_method.updated", {"object": "payment_method", "customer": "cus_1"}),
+        ("payment_method.detached", {"object": "payment_method", "customer": None}),
+        ("customer.updated", {"object": "customer", "id": "cus_1"}),
         ("checkout.session.completed", session(metadata={}, client_reference_id=None)),
         ("customer.created", {"object": "customer", "id": "cus_1"}),
         ("invoice.upcoming", {"object": "invoice", "status": None}),
@@ -243,6 +328,11 @@ def test_what_is_kept_as_evidence_is_the_hash_of_the_very_bytes() -> None:
         event("charge.dispute.created", dispute("lost", balance_transactions={"fee": 1})),
         event("customer.subscription.updated", subscription(items=[1])),
         event("invoice.paid", invoice("paid", parent=["x"])),
+        event("payment_method.attached", {"object": "payment_method"}),
+        event("payment_method.attached", {"object": "payment_method", "customer": "\ud800"}),
+        event("customer.subscription.updated", subscription(), created="today"),
+        event("customer.subscription.updated", subscription(), created=10**30),
+        event("customer.updated", CUSTOMER, data={"object": CUSTOMER, "previous_attributes": [1]}),
         b'{"id":"evt_1","type":"x","livemode":false,"data":{"object":{"object":"refund","amount":1e400}}}',
     ],
 )

@@ -14,6 +14,7 @@ from domain.refund import RefundWord
 from domain.subscription import InvoiceWord, SubscriptionWord
 from providers.base import ILLEGIBLE
 from providers.stripe import words
+from providers.stripe.lists import listed
 from tests.providers.stripe_objects import (
     DECLINE,
     Json,
@@ -130,8 +131,8 @@ def test_a_session_that_begins_a_subscription_is_no_payment() -> None:
         ("processing", Word.PROCESSING),
         ("requires_action", Word.ATTEMPT_FAILED),
         ("requires_confirmation", Word.ATTEMPT_FAILED),
-        ("requires_payment_method", Word.ATTEMPT_FAILED),
-        ("canceled", Word.CANCELLED),
+        ("requires_payment_method", Word.FAILED),
+        ("canceled", Word.FAILED),
         ("requires_capture", Word.UNCLEAR),
     ],
 )
@@ -140,6 +141,24 @@ def test_a_payment_intent_says(status: str, word: Word) -> None:
     assert (said.word, said.reference, said.capture, said.sandbox) == (word, "pi_1", "pi_1", False)
     assert said.captured == (HUF if word is Word.PAID else None)
     assert said.failure_code == (None if word is Word.PAID else "insufficient_funds")
+
+
+@pytest.mark.parametrize(
+    ("status", "channel", "word"),
+    [
+        ("requires_payment_method", Channel.READ, Word.ATTEMPT_FAILED),
+        ("canceled", Channel.READ, Word.CANCELLED),
+        ("canceled", Channel.CLOSE, Word.EXPIRED),
+    ],
+)
+def test_a_charge_that_no_bank_declined_has_not_failed(status: str, channel: Channel, word: Word) -> None:
+    assert words.charge(intent(status), channel, "c", NOW).word is word
+
+
+def test_a_charge_that_was_given_up_for_want_of_its_payer_has_failed() -> None:
+    for channel in (Channel.READ, Channel.CLOSE):
+        said = words.charge(intent("canceled", cancellation_reason="abandoned"), channel, "c", NOW)
+        assert (said.word, said.failure_code) == (Word.FAILED, "authentication_required")
 
 
 def test_a_declined_attempt_names_the_payment_and_no_checkout() -> None:
@@ -275,39 +294,49 @@ def test_a_bill_names_its_subscription_where_each_version_puts_it() -> None:
     )
 
 
+def method(number: int, **more: object) -> Json:
+    card: Json = {"brand": "visa", "last4": "4242", "fingerprint": "secret"}
+    return {"id": f"pm_{number}", "type": "card", "created": number, "card": card, **more}
+
+
 def test_a_saved_method_shows_no_more_of_a_card_than_anybody_may_see() -> None:
-    card = {"id": "pm_1", "type": "card", "card": {"brand": "visa", "last4": "4242", "fingerprint": "secret"}}
-    said = words.saved(card)
+    (said,) = words.saved([method(1)], None)
     assert (said.reference, said.kind, said.brand, said.last4) == ("pm_1", "card", "visa", "4242")
-    other = words.saved({"id": "pm_2", "type": "link", "link": {"email": "anna@example.com"}})
+    (other,) = words.saved([method(2, type="link", link={"email": "anna@example.com"})], None)
     assert (other.kind, other.brand, other.last4) == ("link", None, None)
+
+
+def test_the_method_a_customer_wants_used_comes_first_and_then_the_newest() -> None:
+    kept = [method(2), method(3), method(1)]
+    for favourite, order in ((None, [3, 2, 1]), ("pm_1", [1, 3, 2]), ("pm_gone", [3, 2, 1])):
+        assert [each.reference for each in words.saved(kept, favourite)] == [f"pm_{each}" for each in order]
 
 
 # --- Lists ------------------------------------------------------------------------------------------------
 
 
 def test_captures_are_listed_by_the_payment_intent_and_what_brought_no_money_is_not() -> None:
-    item = words.listed(Subject.PAYMENT, session(), NOW)
+    item = listed(Subject.PAYMENT, session(), NOW)
     assert item is not None
     assert (item.reference, item.made_at) == ("pi_1", datetime(2026, 11, 21, 12, tzinfo=UTC))
     assert isinstance(item.said, Observation)
     assert (item.said.captured, item.said.reference) == (HUF, "cs_test_1")
     others = (session(paid="unpaid"), session(paid="no_payment_required"), session(mode="subscription"))
-    assert [words.listed(Subject.PAYMENT, other, NOW) for other in others] == [None] * 3
+    assert [listed(Subject.PAYMENT, other, NOW) for other in others] == [None] * 3
 
 
 @pytest.mark.parametrize("item", [None, 7, [], "cs_1", {}, {"id": 7}, {"id": "x", "mode": "payment"}])
 def test_what_cannot_be_read_is_listed_as_that(item: object) -> None:
     for subject in Subject:
-        listed = words.listed(subject, item, NOW)
-        assert listed is not None
-        assert listed.said is None
+        found = listed(subject, item, NOW)
+        assert found is not None
+        assert found.said is None
 
 
 def test_a_capture_without_a_name_cannot_be_compared() -> None:
-    listed = words.listed(Subject.PAYMENT, session(payment_intent=None), NOW)
-    assert listed is not None
-    assert (listed.said, listed.reference) == (None, "cs_test_1")
+    found = listed(Subject.PAYMENT, session(payment_intent=None), NOW)
+    assert found is not None
+    assert (found.said, found.reference) == (None, "cs_test_1")
 
 
 ODD: tuple[object, ...] = (

@@ -19,6 +19,7 @@ from domain.subscription import (
     Customer,
     PlanChange,
     SavedMethod,
+    SetupOrder,
     SubscriptionObservation,
     SubscriptionOrder,
     SubscriptionWord,
@@ -93,6 +94,16 @@ def charge(name: str = "charge", money: Money = PRICE) -> Charge:
     )
 
 
+def setup(name: str = "setup") -> SetupOrder:
+    return SetupOrder(
+        id=derived_id("set", MADE, name),
+        customer=CUSTOMER,
+        success_url="https://shop.example/thanks",
+        cancel_url="https://shop.example/account",
+        expires_at=NOW + timedelta(hours=1),
+    )
+
+
 def subscription(name: str = "subscription") -> SubscriptionOrder:
     return SubscriptionOrder(
         subscription_id=derived_id("sub", MADE, name),
@@ -126,6 +137,8 @@ class Verb(NamedTuple):
     """Whether this is what the case's answer means."""
     needs: frozenset[Capability] = frozenset()
     """A provider with any of these has the verb; one with none of them says so. Empty: everybody has it."""
+    optional: bool = True
+    """Whether the port refuses it by itself; else it is a use of a verb that everybody has."""
     named: NamedAsk | None = None
     """The same at some time for a thing of ours of some name: what has an operation key."""
 
@@ -195,6 +208,7 @@ _EVIDENCE = frozenset({Capability.DISPUTE_EVIDENCE})
 _BOOKS = frozenset({Capability.LIST_BY_DATE})
 _PORTAL = frozenset({Capability.PORTAL})
 _SAVED = frozenset({Capability.SAVED_METHODS})
+_KEPT = frozenset({Capability.METHOD_SETUP})
 _PLANS = frozenset({Capability.SUBSCRIPTIONS})
 _ACTIVE = subscribed(SubscriptionWord.ACTIVE)
 
@@ -206,6 +220,13 @@ VERBS: Final[Mapping[str, Verb]] = {
             lambda it: it.open_checkout(ORDER),
             opened,
             named=lambda it, name, _: it.open_checkout(order(name)),
+        ),
+        # Whoever keeps no cards takes the money all the same.
+        Verb(
+            "open_keeping",
+            lambda it: it.open_checkout(ORDER, CUSTOMER),
+            opened,
+            named=lambda it, name, _: it.open_checkout(order(f"keeping-{name}"), CUSTOMER),
         ),
         Verb("read_checkout", lambda it: it.read_checkout(CHECKOUT, NOW), paid),
         Verb("close_checkout", lambda it: it.close_checkout(CHECKOUT, NOW), closed),
@@ -249,6 +270,13 @@ VERBS: Final[Mapping[str, Verb]] = {
             lambda answer: isinstance(answer, str) and answer.startswith("https://"),
             _PORTAL,
         ),
+        Verb(
+            "open_setup",
+            lambda it: it.open_setup(setup()),
+            opened,
+            _KEPT,
+            named=lambda it, name, _: it.open_setup(setup(name)),
+        ),
         Verb("saved_methods", lambda it: it.saved_methods(CUSTOMER), chargeable, _SAVED),
         Verb(
             "charge_saved",
@@ -256,6 +284,10 @@ VERBS: Final[Mapping[str, Verb]] = {
             paid,
             _SAVED,
             named=lambda it, name, now: it.charge_saved(charge(name), now),
+        ),
+        # What was charged without a checkout is found by the same verb.
+        Verb(
+            "find_charge", lambda it: it.find_checkout(CHARGE.payment_id, NOW), paid, _SAVED, optional=False
         ),
         Verb(
             "subscribe",
@@ -271,6 +303,7 @@ VERBS: Final[Mapping[str, Verb]] = {
             _ACTIVE,
             _PLANS,
         ),
+        Verb("keep_subscription", lambda it: it.keep_subscription(SUBSCRIPTION, NOW), _ACTIVE, _PLANS),
         Verb(
             "change_subscription",
             lambda it: it.change_subscription(SUBSCRIPTION, change(), NOW),

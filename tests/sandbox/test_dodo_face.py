@@ -1,20 +1,17 @@
 """The sandbox as Dodo Payments: its own library is the judge of what is said and how it is sealed."""
 
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import dodopayments
-import httpx
 import pytest
 import pytest_asyncio
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from tests.sandbox.company_specs import complaints
-from tests.sandbox.sandbox_house import GOOD_CARD, NO_TLS, Json, Letter, Shop
+from tests.sandbox.dodo_shop import DodoShop
+from tests.sandbox.sandbox_house import Json, Letter, Shop
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
 
@@ -22,60 +19,11 @@ SPEC = "dodo/openapi-1.53.2-nosamples.json"
 DECLINED, CHALLENGE = "4000000000000002", "4000002500003155"
 
 
-@dataclass
-class DodoShop:
-    """A merchant who believes that this is Dodo Payments."""
-
-    shop: Shop
-    dodo: Any
-
-    async def open(self, amount: int = 1_990_000, **changes: Any) -> str:
-        order: Json = {
-            "product_cart": [{"product_id": "pdt_book", "quantity": 1, "amount": amount}],
-            "billing_currency": "HUF",
-            "metadata": {"paysaga_payment": self.shop.reference},
-            "return_url": "https://shop.test/thanks",
-            **changes,
-        }
-        made = await self.dodo.checkout_sessions.create(**order)
-        assert made.checkout_url.endswith(f"/pay/{made.session_id}")
-        identity: str = made.session_id
-        return identity
-
-    async def pay(self, session: str, number: str = GOOD_CARD, action: str = "pay") -> httpx.Response:
-        return await self.shop.client.post(f"/pay/{session}", data={"cardNumber": number, "action": action})
-
-    async def paid(self, number: str = GOOD_CARD, **changes: Any) -> Any:
-        """Have a session paid and give the payment."""
-        session = await self.open(**changes)
-        assert (await self.pay(session, number)).status_code == 303
-        return await self.payment_of(session)
-
-    async def payment_of(self, session: str) -> Any:
-        stands = await self.dodo.checkout_sessions.retrieve(session)
-        return await self.dodo.payments.retrieve(stands.payment_id)
-
-    async def hears(self, *types: str) -> list[Any]:
-        """Wait for these webhooks; give each one's object, its seal verified by Dodo's library."""
-        await self.shop.hears(*types)
-        return [self.verified(letter).data for letter in self.shop.letters]
-
-    def verified(self, letter: Letter) -> Any:
-        event = self.dodo.webhooks.unwrap(letter.body.decode(), headers=letter.headers, key=self.shop.secret)
-        return type(event).model_validate(json.loads(letter.body))
-
-
 @pytest_asyncio.fixture
 async def merchant(shop: Shop) -> AsyncIterator[DodoShop]:
-    """Open a shop at Dodo's face, with a library that refuses answers of another shape."""
-    async with dodopayments.AsyncDodoPayments(
-        bearer_token=shop.client.headers["authorization"].removeprefix("Bearer "),
-        base_url=f"{shop.company.url}/dodo",
-        max_retries=0,
-        http_client=httpx.AsyncClient(verify=NO_TLS, timeout=10),
-        _strict_response_validation=True,
-    ) as client:
-        yield DodoShop(shop, client)
+    """Open a shop at Dodo's face."""
+    async with DodoShop.at(shop) as opened:
+        yield opened
 
 
 async def test_a_payment_goes_its_whole_way(merchant: DodoShop) -> None:

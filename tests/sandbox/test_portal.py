@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.sandbox.patron import Patron
-from tests.sandbox.sandbox_house import GOOD_CARD, Json, Shop
+from tests.sandbox.sandbox_house import GOOD_CARD, NO_TLS, Json, Shop
 from tests.sandbox.test_pages import Outline
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(30)]
@@ -29,7 +29,7 @@ async def patron(shop: Shop) -> Patron:
 
 async def look(page: Json, language: str = "en") -> httpx.Response:
     """Open a page as a browser would."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         return await http.get(page["url"], headers={"accept-language": language})
 
 
@@ -57,8 +57,9 @@ async def test_the_pages_are_plain_forms_with_labels(patron: Patron) -> None:
         outline = Outline((await look(page)).text)
         [field] = [one for one in outline.all("input") if one["name"] == "cardNumber"]
         assert field["id"] in {label["for"] for label in outline.all("label")}
-        submits = [one["value"] for one in outline.all("button") if one.get("type") != "button"]
-        assert submits == actions
+        submits = [one for one in outline.all("button") if one.get("type") != "button"]
+        assert [one["value"] for one in submits] == actions
+        assert "copy" not in {one.get("class") for one in submits}, "the script would take it for its own"
         assert {form["method"] for form in outline.all("form")} == {"post"}
 
 
@@ -158,6 +159,21 @@ async def test_who_calls_for_the_first_time_after_a_push_has_skipped_nothing(spa
     await spare_shop.get("/v1/payments")
     await spare_shop.company.control("POST", "clock", json={"advanceSeconds": 3_600})
     assert await ahead(spare_shop, "clock.advanced") == [3_600]
+
+
+async def test_one_accounts_clock_can_be_pushed_alone(shop: Shop, other_shop: Shop) -> None:
+    session = await other_shop.open()
+    await shop.get("/v1/payments")
+    push = {"advanceSeconds": MONTH, "account": shop.account}
+    for _ in range(2):
+        await shop.company.control("POST", "clock", json=push)
+    assert await ahead(shop, "clock.advanced", "clock.advanced") == [MONTH, 2 * MONTH]
+    assert (await other_shop.read(session))["status"] == "open"
+    assert other_shop.told() == []
+    address = f"{shop.company.control_url}/_control/clock"
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
+        answer = await http.post(address, json={**push, "account": "never-seen"})
+    assert answer.status_code == 404
 
 
 async def test_the_push_is_told_after_everything_else(spare_shop: Shop) -> None:

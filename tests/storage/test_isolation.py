@@ -17,8 +17,8 @@ from storage.database import Database
 from storage.tables import metadata
 from tests.house import House, Receiver, Tenant, eventually, sealed
 from tests.stories.test_reconciliation import nobodys_capture, reconciled
-from tests.stories.test_refunds import paid, refund
-from tests.stories.visitor import PLAN
+from tests.stories.test_refunds import becomes, paid, refund
+from tests.subscriber import Subscriber, plan
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -61,10 +61,10 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await tenant.pay(payment)
             await tenant.eventually(payment, "SUCCEEDED")
             await tenant.ended(payment)
+            await billed(tenant)
             await money_back(tenant)
             await tenant.disputed(payment)
             await in_trouble(tenant)
-            assert (await tenant.call("POST", "/v1/plans", json=PLAN)).status_code == 201
             await sealed(tenant)
             await nobodys_capture(tenant, "pay_of_nobody")
         for tenant in (us, them):
@@ -85,6 +85,14 @@ async def money_back(tenant: Tenant) -> None:
         return (await tenant.get(payment))["refundStatus"] == "FULL" or None
 
     await eventually(refunded)
+
+
+async def billed(tenant: Tenant) -> None:
+    """A subscription that was paid for, and a part of it given back."""
+    anna = Subscriber(tenant, "anna")
+    await anna.subscribes((await plan(tenant))["prices"][0])
+    (invoice,) = await anna.invoices()
+    await becomes(tenant, await refund(tenant, {"id": invoice["paymentId"]}, amount=1000), "SUCCEEDED")
 
 
 async def in_trouble(tenant: Tenant) -> None:

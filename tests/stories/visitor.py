@@ -7,6 +7,7 @@ from typing import Any, Self
 import httpx
 
 from tests.house import Json, Tenant, eventually, kinds
+from tests.subscriber import Subscriber
 
 CANARY = "canary"
 ORDER: Json = {"userId": "user-123", "amount": 1990000, "currency": "HUF"}
@@ -30,6 +31,14 @@ class Door:
     good: Json
 
 
+PORTAL = {
+    "mode": "portal",
+    "userId": "u",
+    "successUrl": "https://shop.example/",
+    "cancelUrl": "https://shop.example/",
+    "customerEmail": "a@b.hu",
+    "billTo": {"name": "Anna", "taxNumber": "HU12345678"},
+}
 DOORS = {
     "register": Door(
         "POST", "/v1/tenants/register", {"name": "Shop", "contactEmail": "a@b.hu", "sandbox": True}
@@ -44,14 +53,25 @@ DOORS = {
     "review": Door("POST", "/v1/payments/{payment_id}/review", {"decision": "accept"}),
     "reconciliation": Door("POST", "/v1/reconciliation/runs", {"provider": "sandbox"}),
     "plan": Door("POST", "/v1/plans", PLAN),
+    "session": Door("POST", "/v1/billing/session", PORTAL),
     "plan change": Door("PATCH", "/v1/plans/{plan_id}", PLAN),
+    "cancel": Door("POST", "/v1/subscriptions/{subscription_id}/cancel", {"atPeriodEnd": True}),
+    "change": Door(
+        "POST",
+        "/v1/subscriptions/{subscription_id}/change",
+        {"quantity": 2, "proration": "next_period"},
+    ),
+    "usage": Door(
+        "POST", "/v1/entitlements/usage", {"userId": "user-123", "feature": "reports", "quantity": 1}
+    ),
     "evidence": Door("POST", "/v1/disputes/{dispute_id}/evidence", {"statement": "It was delivered."}),
 }
 # All that a tenant can own.
 TABLES = (
     *("tenants", "credentials", "provider_accounts", "webhook_endpoints", "payments", "payment_events"),
     *("events", "entitlements", "ledger_entries", "inbox", "checkouts", "refunds", "disputes", "approvals"),
-    *("plans", "prices"),
+    *("plans", "prices", "customers", "billing_sessions", "subscriptions", "subscription_events"),
+    *("invoices", "credit_notes", "document_numbers", "usage"),
     *("reconciliation_runs", "reconciliation_differences", "reconciliation_sightings"),
 )
 
@@ -75,6 +95,7 @@ class Visitor:
     payment: str
     dispute: str
     plan: str
+    subscription: str
 
     @classmethod
     async def arriving(cls, tenant: Tenant, doors: Iterable[Door] = DOORS.values()) -> Self:
@@ -89,7 +110,10 @@ class Visitor:
         plan = {"id": ""}
         if "{plan_id}" in paths:
             plan = (await tenant.call("POST", "/v1/plans", json=PLAN)).json()
-        return cls(tenant, owner["id"], payment["id"], dispute["id"], plan["id"])
+        anna = Subscriber(tenant, "anna")
+        if "{subscription_id}" in paths:
+            await anna.has_for_nothing()
+        return cls(tenant, owner["id"], payment["id"], dispute["id"], plan["id"], anna.id)
 
     async def send(self, door: Door, body: Any, **headers: str) -> httpx.Response:
         path = door.path.format(
@@ -98,6 +122,7 @@ class Visitor:
             payment_id=self.payment,
             dispute_id=self.dispute,
             plan_id=self.plan,
+            subscription_id=self.subscription,
         )
         passes = self.tenant.house.admin | {"Idempotency-Key": "key", "Content-Type": "application/json"}
         return await self.tenant.call(door.method, path, content=body, headers=passes | headers)

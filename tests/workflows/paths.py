@@ -13,6 +13,7 @@ from tests.stories.test_approvals import careful, decide, waiting
 from tests.stories.test_disputes import decided as bank_decides
 from tests.stories.test_disputes import stands
 from tests.stories.test_refunds import by_hand
+from tests.workflows.billing_paths import BILLING
 from tests.world import reserve, world_of
 
 
@@ -304,4 +305,5 @@ OTHERS: tuple[Callable[[House], Awaitable[WorkflowHistory]], ...] = (
     *(late_report, deliveries, late_money_given_back, refund_not_ours, dispute_won, dispute_lost),
     *(refund_approved, refund_nobody_approved, late_money_accepted_by_two),
     *(books_compared, books_that_stayed_shut),
+    *BILLING,
 )

@@ -6,6 +6,7 @@ from activities.courier import Round
 from activities.reconciliation import Books
 from domain.approval import ApprovalRef, ApprovalState
 from domain.dispute import DisputeRef
+from domain.lifecycle import SubscriptionRef
 from domain.payment import PaymentRef, PaymentStatus
 from domain.refund import RefundRef, RefundState
 from workflows import policies
@@ -16,6 +17,7 @@ from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.review import ReviewWorkflow
+from workflows.subscription import SubscriptionWorkflow
 
 
 @workflow.defn(name="Payment")
@@ -111,3 +113,15 @@ class CarelessReconciliation(ReconciliationWorkflow):
     async def run(self, books: Books) -> str | None:
         await workflow.sleep(policies.AT_ONCE)
         return await super().run(books)
+
+
+@workflow.defn(name="Subscription")
+class CarelessSubscription(SubscriptionWorkflow):
+    @workflow.init
+    def __init__(self, ref: SubscriptionRef) -> None:
+        super().__init__(ref)
+
+    @workflow.run
+    async def run(self, ref: SubscriptionRef) -> str:
+        await workflow.sleep(policies.AT_ONCE)
+        return await super().run(ref)

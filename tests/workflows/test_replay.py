@@ -29,6 +29,7 @@ from tests.workflows.releases import (
     CarelessReconciliation,
     CarelessRefund,
     CarelessReview,
+    CarelessSubscription,
     OneStepMore,
 )
 from workflows.courier import CourierWorkflow
@@ -38,10 +39,11 @@ from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.review import ReviewWorkflow
+from workflows.subscription import SubscriptionWorkflow
 
 TODAY = (
     *(PaymentWorkflow, LateWorkflow, RefundWorkflow, ReviewWorkflow),
-    *(DisputeWorkflow, CourierWorkflow, ReconciliationWorkflow),
+    *(DisputeWorkflow, CourierWorkflow, ReconciliationWorkflow, SubscriptionWorkflow),
 )
 KEPT = Path(__file__).parent / "histories"
 # What differs from run to run and is of no use to a replay.
@@ -125,7 +127,7 @@ async def test_what_was_kept_replays(path: str) -> None:
 async def test_a_step_more_would_be_noticed(path: str) -> None:
     careless = (
         *(Careless, CarelessLate, CarelessRefund, CarelessReview),
-        *(CarelessDispute, CarelessCourier, CarelessReconciliation),
+        *(CarelessDispute, CarelessCourier, CarelessReconciliation, CarelessSubscription),
     )
     with pytest.raises(NondeterminismError):
         await replay(kept(path), *careless)

@@ -234,6 +234,12 @@ def _subscriptions() -> None:
         postgresql_where=sa.text("provider_reference IS NOT NULL"),
     )
     op.create_index(
+        "subscriptions_by_due_at",
+        "subscriptions",
+        ["due_at"],
+        postgresql_where=sa.text("due_at IS NOT NULL AND NOT provider_run"),
+    )
+    op.create_index(
         "subscriptions_to_be_led",
         "subscriptions",
         ["account_id", "due_at"],

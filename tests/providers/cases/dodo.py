@@ -9,6 +9,7 @@ from tests.providers.case import (
     Place,
     Sent,
     heard_dispute,
+    heard_invoice,
     heard_paid,
     heard_refund,
     heard_subscription,
@@ -169,6 +170,7 @@ CASE = Case(
     webhook_secrets=("webhookSecret", "previousWebhookSecret"),
     scripts={
         "open_checkout": [Rule("POST", "/checkouts", _OPENED)],
+        "open_keeping": [Rule("POST", "/checkouts", _OPENED)],
         "read_checkout": _script_of_paid(PRICE.amount_minor, PRICE.currency),
         "close_checkout": [Rule("GET", f"/checkouts/{CHECKOUT}", session(None, None))],
         "find_checkout": [_payment(), Rule("GET", "/payments", {"items": [payment()]})],
@@ -216,12 +218,17 @@ CASE = Case(
             Rule("GET", "/payments", {"items": []}),
             Rule("POST", f"/subscriptions/{METHOD}/charge", {"payment_id": CAPTURE}),
         ],
+        "find_charge": [
+            _payment(checkout_session_id=None, metadata={"paysaga_payment": CHARGE.payment_id}),
+            Rule("GET", "/payments", {"items": [payment(metadata={"paysaga_payment": CHARGE.payment_id})]}),
+        ],
         "subscribe": [Rule("POST", "/checkouts", _OPENED)],
         "read_subscription": [_SUBSCRIPTION],
         "cancel_subscription": [
             Rule("PATCH", f"/subscriptions/{SUBSCRIPTION}", subscription()),
             _SUBSCRIPTION,
         ],
+        "keep_subscription": [Rule("PATCH", f"/subscriptions/{SUBSCRIPTION}", subscription())],
         "change_subscription": [
             _SUBSCRIPTION,
             Rule("POST", f"/subscriptions/{SUBSCRIPTION}/change-plan", {"status": "applied"}),
@@ -238,8 +245,10 @@ CASE = Case(
         "list_refunds": (Place(1, "status"),),
         "list_disputes": (Place(0, "items.0.dispute_status"), Place(0, "items.0.dispute_stage")),
         "charge_saved": _BY_STATUS,
+        "find_charge": _BY_STATUS,
         "read_subscription": _BY_STATUS,
         "cancel_subscription": _BY_STATUS,
+        "keep_subscription": _BY_STATUS,
         "change_subscription": _BY_STATUS,
     },
     paid=_script_of_paid,
@@ -260,6 +269,11 @@ CASE = Case(
         ),
         "subscription": Event(
             _event("subscription.active", subscription()), heard_subscription, ("data.status",)
+        ),
+        "invoice": Event(
+            _event("payment.succeeded", payment(metadata={}, subscription_id=SUBSCRIPTION)),
+            heard_invoice,
+            ("data.status",),
         ),
         "none of ours": Event(
             _event("license_key.created", {"payload_type": "LicenseKey", "id": "lic_1"}),

@@ -179,6 +179,7 @@ CASE = Case(
     webhook_secrets=("webhookSecret", "previousWebhookSecret"),
     scripts={
         "open_checkout": [Rule("POST", "/v1/checkout_sessions", session(), 201)],
+        "open_keeping": [Rule("POST", "/v1/checkout_sessions", session(), 201)],
         "read_checkout": _script_of_paid(PRICE.amount_minor, PRICE.currency),
         "close_checkout": [
             Rule("POST", f"/v1/checkout_sessions/{CHECKOUT}/expire", session(status="expired")),
@@ -208,6 +209,10 @@ CASE = Case(
             )
         ],
         "charge_saved": [Rule("POST", "/v1/charges", charged(), 201)],
+        "find_charge": [
+            Rule("GET", "/v1/charges", {"data": [charged()], "next_cursor": None}),
+            Rule("GET", "/v1/checkout_sessions", {"data": [], "next_cursor": None}),
+        ],
         "read_dispute": [Rule("GET", f"/v1/disputes/{DISPUTE}", dispute())],
         "answer_dispute": [Rule("POST", f"/v1/disputes/{DISPUTE}/evidence", dispute(status="under_review"))],
         "list_payments": [Rule("GET", "/v1/payments", page("list_payments", [CAPTURE], more=False))],
@@ -221,6 +226,7 @@ CASE = Case(
         "refund": _BY_STATUS,
         "find_refund": _IN_LIST,
         "charge_saved": _BY_STATUS,
+        "find_charge": _IN_LIST,
         "read_dispute": _BY_STATUS,
         "answer_dispute": _BY_STATUS,
         "list_payments": _IN_LIST,

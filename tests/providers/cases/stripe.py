@@ -10,6 +10,7 @@ from tests.providers.case import (
     Event,
     Place,
     Sent,
+    heard_customer,
     heard_dispute,
     heard_invoice,
     heard_paid,
@@ -36,6 +37,9 @@ from tests.providers.verbs import (
 
 CREATED = int(MADE.timestamp())
 SESSIONS = "/v1/checkout/sessions"
+INTENTS = "/v1/payment_intents"
+CHARGED = f"pi_{CAPTURE}"
+"""A charge goes by its payment intent, and is told by how that begins."""
 
 
 def session(**changes: Json) -> Json:
@@ -150,7 +154,20 @@ def method() -> Json:
         "id": METHOD,
         "object": "payment_method",
         "type": "card",
+        "created": CREATED,
+        "customer": CUSTOMER,
         "card": {"brand": "visa", "last4": "4242"},
+    }
+
+
+def customer() -> Json:
+    chosen = {"default_payment_method": METHOD}
+    return {
+        "id": CUSTOMER,
+        "object": "customer",
+        "invoice_settings": chosen,
+        "livemode": False,
+        "metadata": {},
     }
 
 
@@ -222,6 +239,7 @@ CASE = Case(
     webhook_secrets=("webhookSecret", "previousWebhookSecret"),
     scripts={
         "open_checkout": [Rule("POST", SESSIONS, session())],
+        "open_keeping": [Rule("POST", SESSIONS, session(customer=CUSTOMER))],
         "read_checkout": _script_of_paid(PRICE.amount_minor, "huf"),
         "close_checkout": [
             Rule("POST", f"{SESSIONS}/{CHECKOUT}/expire", session(status="expired")),
@@ -232,7 +250,10 @@ CASE = Case(
         "find_refund": [Rule("GET", "/v1/refunds", listed([refund()])), _read(paid())],
         "read_dispute": [Rule("GET", f"/v1/disputes/{DISPUTE}", dispute())],
         "answer_dispute": [Rule("POST", f"/v1/disputes/{DISPUTE}", dispute(status="under_review"))],
-        "list_payments": [Rule("GET", SESSIONS, page("list_payments", [CAPTURE], False))],
+        "list_payments": [
+            Rule("GET", SESSIONS, page("list_payments", [CAPTURE], False)),
+            Rule("GET", INTENTS, listed([])),
+        ],
         "list_refunds": [Rule("GET", "/v1/refunds", page("list_refunds", [REFUNDED], False))],
         "list_disputes": [Rule("GET", "/v1/disputes", page("list_disputes", [DISPUTE], False))],
         "ensure_customer": [
@@ -246,14 +267,24 @@ CASE = Case(
                 {"id": "bps_1", "object": "billing_portal.session", "url": "https://billing.stripe.test/p/1"},
             )
         ],
-        "saved_methods": [Rule("GET", f"/v1/customers/{CUSTOMER}/payment_methods", listed([method()]))],
-        "charge_saved": [Rule("POST", "/v1/payment_intents", intent())],
+        "open_setup": [Rule("POST", SESSIONS, session(mode="setup", amount_total=None, currency=None))],
+        "saved_methods": [
+            Rule("GET", f"/v1/customers/{CUSTOMER}/payment_methods", listed([method()])),
+            Rule("GET", f"/v1/customers/{CUSTOMER}", customer()),
+        ],
+        "charge_saved": [Rule("POST", INTENTS, intent())],
+        "find_charge": [
+            Rule("GET", INTENTS, listed([intent(id=CHARGED)])),
+            Rule("GET", SESSIONS, listed([])),
+            Rule("GET", f"{INTENTS}/{CHARGED}", intent(id=CHARGED)),
+        ],
         "subscribe": [Rule("POST", SESSIONS, session(mode="subscription"))],
         "read_subscription": [Rule("GET", f"/v1/subscriptions/{SUBSCRIPTION}", subscription())],
         "cancel_subscription": [
             Rule("POST", f"/v1/subscriptions/{SUBSCRIPTION}", subscription()),
             Rule("GET", f"/v1/subscriptions/{SUBSCRIPTION}", subscription()),
         ],
+        "keep_subscription": [Rule("POST", f"/v1/subscriptions/{SUBSCRIPTION}", subscription())],
         "change_subscription": [
             Rule("POST", f"/v1/subscriptions/{SUBSCRIPTION}", subscription()),
             Rule("GET", f"/v1/subscriptions/{SUBSCRIPTION}", subscription()),
@@ -271,8 +302,10 @@ CASE = Case(
         "list_refunds": _IN_LIST,
         "list_disputes": _IN_LIST,
         "charge_saved": _BY_STATUS,
+        "find_charge": (Place(2, "status"),),
         "read_subscription": _BY_STATUS,
         "cancel_subscription": _BY_STATUS,
+        "keep_subscription": _BY_STATUS,
         "change_subscription": _BY_STATUS,
     },
     paid=_script_of_paid,
@@ -281,6 +314,10 @@ CASE = Case(
     entries="data",
     full_page={"list_payments": 2, "list_refunds": 2, "list_disputes": 2},
     endless={
+        "find_charge": [
+            Rule("GET", INTENTS, listed([intent(metadata={})], more=True)),
+            Rule("GET", SESSIONS, listed([])),
+        ],
         "find_checkout": [
             Rule("GET", SESSIONS, listed([session(client_reference_id="other", metadata={})], more=True))
         ],
@@ -301,6 +338,8 @@ CASE = Case(
             _event("customer.subscription.updated", subscription()), heard_subscription, _STATUS
         ),
         "invoice": Event(_event("invoice.paid", invoice()), heard_invoice, _STATUS),
+        "charge": Event(_event("payment_intent.succeeded", intent(id=CHARGED)), heard_paid, _STATUS),
+        "customer": Event(_event("payment_method.attached", method()), heard_customer),
         "none of ours": Event(
             _event("payout.paid", {"object": "payout", "id": "po_1"}), lambda heard: not heard
         ),
