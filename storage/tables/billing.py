@@ -129,7 +129,6 @@ subscription_events = Table(
     # As they were written, under the subscription's lock: what is dated by its deadline may come later than
     # what is dated by a clock that had run ahead.
     Column("seq", BigInteger, Identity(), nullable=False),
-    UniqueConstraint("seq"),
     Index(None, "subscription_id", "at"),
     Index(None, "tenant_id", "at"),
 )

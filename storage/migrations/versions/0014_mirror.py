@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from storage.isolation import append_only, isolate
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 
 _ID = sa.String(64)
 _MOMENT = sa.DateTime(timezone=True)

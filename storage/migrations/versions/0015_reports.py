@@ -4,10 +4,9 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0014"
 
 
 def upgrade() -> None:
     """Number what has happened; rows that are there are numbered as they lie, which is as they came."""
     op.add_column("subscription_events", sa.Column("seq", sa.BigInteger(), sa.Identity(), nullable=False))
-    op.create_unique_constraint(op.f("uq_subscription_events_seq"), "subscription_events", ["seq"])
