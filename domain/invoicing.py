@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from domain.billing import SubscriptionStatus
-from domain.invoice import Invoice, InvoiceStatus, Party, Tax, Totals, totals
+from domain.invoice import Invoice, InvoiceStatus, Party, Reason, Tax, Totals, totals
 from domain.lifecycle import Bill, Subscription, whole_period
 from domain.values import Value, new_id
 
@@ -26,8 +26,8 @@ def drawn_up(sub: Subscription, open_: Invoice | None, bill: Bill, heading: Head
         subscription_id=sub.id,
         user_id=sub.user_id,
         status=InvoiceStatus.OPEN,
-        # It pays for a period, if what it takes the place of did.
-        reason=bill.reason if open_ is None else open_.reason,
+        # It pays for a period, if what it takes the place of did, or if that was a mere change.
+        reason=bill.reason if open_ is None or open_.reason is Reason.CHANGE else open_.reason,
         currency=sub.terms.price.money.currency,
         lines=lines,
         totals=totals(lines, heading.tax, held),

@@ -72,7 +72,7 @@ class Subscription(Value):
     paused_at: datetime | None = None
     credit_minor: int = 0
     tries: int = 0
-    """How often the open invoice was tried in vain."""
+    """How many of the tries that the calendar asks for were in vain."""
     dunning_since: datetime | None = None
     next_try_at: datetime | None = None
     give_up_at: datetime | None = None
@@ -110,8 +110,18 @@ class Subscription(Value):
         return self.terms.total_minor * 10_000 // months
 
     @property
+    def grace_ends(self) -> datetime | None:
+        """Until when it is given although it is owed, where nobody tries to have it paid any more."""
+        if self.give_up_at is None and self.cancel_at_period_end and self.dunning_since is not None:
+            return self.dunning_since + RETRIED_ON[-1]
+        return self.give_up_at
+
+    @property
     def cancel_at(self) -> datetime | None:
-        return self.period.end if self.cancel_at_period_end and self.period else None
+        """When the wish to end it is carried out."""
+        if not self.cancel_at_period_end or self.period is None:
+            return None
+        return min(self.period.end, self.grace_ends or self.period.end)
 
     def turned(self, to: SubscriptionStatus, at: datetime, **facts: object) -> "Subscription":
         """In another status. Raises ``IllegalTransition`` for one it cannot come to."""
@@ -155,23 +165,30 @@ def due(sub: Subscription) -> datetime | None:
     """When something is to be done about it; None when it waits for somebody."""
     if sub.set_up_at is not None and sub.status is S.INCOMPLETE:
         return sub.set_up_at
-    if sub.method_changed and sub.status in {S.PAST_DUE, S.UNPAID, S.PAUSED}:
+    if _may_heal(sub):
         return sub.updated_at
     ends = None if sub.period is None else sub.period.end
     marks: dict[S, list[datetime | None]] = {
         S.INCOMPLETE: [sub.created_at + INCOMPLETE_LASTS],
         S.TRIALING: [_reminder(sub), ends],
         S.ACTIVE: [ends],
-        S.PAST_DUE: [sub.next_try_at, sub.give_up_at, ends],
+        S.PAST_DUE: [sub.next_try_at, sub.grace_ends, ends],
     }
     return min((mark for mark in marks.get(sub.status, []) if mark is not None), default=None)
 
 
+def _may_heal(sub: Subscription) -> bool:
+    """Whether the news of what can be charged is to be acted on. Whoever has cancelled is not asked again."""
+    return (
+        sub.method_changed and not sub.cancel_at_period_end and sub.status in {S.PAST_DUE, S.UNPAID, S.PAUSED}
+    )
+
+
 def _reminder(sub: Subscription) -> datetime | None:
-    if sub.reminded or sub.trial_end is None or sub.cancel_at_period_end:
+    if sub.reminded or sub.trial_end is None or sub.period is None or sub.cancel_at_period_end:
         return None
     mark = sub.trial_end - REMINDED_BEFORE
-    return mark if mark > sub.created_at else None
+    return mark if mark > sub.period.start else None
 
 
 def asks_for_method(sub: Subscription, now: datetime) -> bool:
@@ -180,7 +197,7 @@ def asks_for_method(sub: Subscription, now: datetime) -> bool:
     if at is None or at > now:
         return False
     ends = sub.status is S.TRIALING and at == sub.trial_end and not sub.cancel_at_period_end
-    return ends or (sub.status is S.PAUSED and sub.method_changed)
+    return ends or (sub.status is S.PAUSED and _may_heal(sub))
 
 
 def take(sub: Subscription, now: datetime, policy: AfterDunning, *, has_method: bool = True) -> Step | None:
@@ -193,12 +210,12 @@ def take(sub: Subscription, now: datetime, policy: AfterDunning, *, has_method: 
         return None
     if sub.status is S.INCOMPLETE:
         return expired(sub, at) if sub.set_up_at is None else _trial_begun(sub, at)
-    if sub.method_changed:
+    if _may_heal(sub):
         return _method_news(sub, now, has_method=has_method)
+    if sub.status is S.PAST_DUE and at == sub.grace_ends:
+        return _given_up(sub, at, policy)
     if sub.period is not None and at == sub.period.end:
         return _period_over(sub, at, has_method=has_method)
-    if sub.status is S.PAST_DUE and at != sub.next_try_at:
-        return _given_up(sub, at, policy)
     # Before the end of a period there is only this: a trial's reminder, or another try.
     news: dict[str, object] = {"next_try_at": None} if sub.status is S.PAST_DUE else {"reminded": True}
     told = () if sub.status is S.PAST_DUE else ("trial_will_end",)
@@ -208,7 +225,7 @@ def take(sub: Subscription, now: datetime, policy: AfterDunning, *, has_method: 
 def _period_over(sub: Subscription, at: datetime, *, has_method: bool) -> Step:
     if sub.cancel_at_period_end:
         return _ended(sub, at)
-    if sub.status is S.TRIALING and not has_method and sub.terms.total_minor > 0:
+    if sub.status is S.TRIALING and not has_method and (sub.pending or sub.terms).total_minor > 0:
         return Step(after=sub.turned(S.PAUSED, at, paused_at=at), at=at, told=("paused",))
     return _next_period(sub, at)
 
@@ -272,6 +289,8 @@ def _next_period(sub: Subscription, at: datetime) -> Step:
             "rhythm": rhythm,
             "next_number": number + 1,
             "period": period,
+            # What is charged now is what is there now.
+            "method_changed": False,
             "updated_at": at,
         }
     )
@@ -290,15 +309,14 @@ def _method_news(sub: Subscription, now: datetime, *, has_method: bool) -> Step:
 
 def _without_method(sub: Subscription) -> bool:
     """Whether it pauses because its trial ended with nothing to charge, not because somebody wished it."""
-    return sub.paused_at is not None and sub.period is not None and sub.period.end <= sub.paused_at
+    return sub.paused_at is not None and sub.paused_at == sub.trial_end
 
 
 def _restarted(sub: Subscription, now: datetime) -> Step:
     """After a pause there is no time left that was paid for: a new period begins."""
-    step = _next_period(
-        sub.model_copy(update={"rhythm": sub.rhythm.model_copy(update={"anchor": now}), "next_number": 0}),
-        now,
-    )
+    rhythm = sub.rhythm.model_copy(update={"anchor": now})
+    anew = sub.model_copy(update={"rhythm": rhythm, "next_number": 0, "paused_at": None})
+    step = _next_period(anew, now)
     return step.model_copy(update={"told": (*step.told, "resumed")})
 
 
@@ -309,7 +327,8 @@ def paid(sub: Subscription, reason: Reason, at: datetime) -> Step:
     """
     if sub.status is S.INCOMPLETE:
         return begun(sub, at)
-    healed = {"tries": 0, "dunning_since": None, "next_try_at": None, "give_up_at": None, "paused_at": None}
+    healed: dict[str, object] = {"tries": 0, "method_changed": False}
+    healed |= dict.fromkeys(("dunning_since", "next_try_at", "give_up_at", "paused_at"))
     after = sub.turned(S.ACTIVE, at, **healed)
     if sub.status is S.UNPAID and sub.period is not None and sub.period.end <= at:
         # It gave nothing for a while. What is paid for now begins now.
@@ -325,31 +344,36 @@ def failed(sub: Subscription, code: str | None, at: datetime, since: datetime, p
     """A try to have the open invoice paid was in vain. ``since`` is when the first one was due."""
     if sub.status is S.INCOMPLETE:
         return expired(sub, at)
-    first, tries = sub.dunning_since or since, sub.tries + 1
-    facts: dict[str, object] = {"dunning_since": first, "tries": tries}
     if sub.status is S.UNPAID:
-        return Step(after=sub.model_copy(update=facts), at=at)
-    again = next_try(first, tries, hard=code in HARD)
-    if again is None and code not in HARD:
-        return _given_up(sub.turned(S.PAST_DUE, at, **facts), at, policy)
-    if sub.cancel_at_period_end:
-        # Whoever cancels is not asked again.
-        again = None
-    facts |= {"next_try_at": again, "give_up_at": first + RETRIED_ON[-1] if again is None else None}
+        return Step(after=sub, at=at)
+    first, tries, hard = sub.dunning_since or since, sub.tries, code in HARD
+    # A try beside the calendar, of a new card or a changed invoice, uses none of its days up.
+    beside = sub.status is S.PAST_DUE and (sub.next_try_at or sub.give_up_at) is not None
+    if not beside:
+        tries += 1
+    elif sub.next_try_at is None:
+        # Another card than the one that was refused for good: the days that are left are its.
+        tries = max(tries, 1 + sum(first + mark <= at for mark in RETRIED_ON))
+    again = next_try(first, tries, hard=hard)
+    over = sub.turned(S.PAST_DUE, at, dunning_since=first, tries=tries)
+    if again is None and not hard and not beside:
+        return _given_up(over, at, policy)
+    give_up_at = first + RETRIED_ON[-1] if again is None else None
+    # Whoever cancels is not asked again.
+    facts = {"next_try_at": None if sub.cancel_at_period_end else again, "give_up_at": give_up_at}
     told = () if sub.status is S.PAST_DUE else ("past_due",)
-    return Step(after=sub.turned(S.PAST_DUE, at, **facts), at=at, told=told)
+    return Step(after=over.model_copy(update=facts), at=at, told=told)
 
 
 def _given_up(sub: Subscription, at: datetime, policy: AfterDunning) -> Step:
-    quiet = sub.model_copy(update={"next_try_at": None, "give_up_at": None})
-    if policy is AfterDunning.UNPAID:
-        return Step(after=quiet.turned(S.UNPAID, at), at=at, told=("unpaid",))
-    over = quiet.turned(S.CANCELED, at, canceled_at=sub.canceled_at or at, ended_at=at)
-    return Step(after=over, at=at, told=("canceled",), drop=InvoiceStatus.UNCOLLECTIBLE)
+    if policy is AfterDunning.CANCEL or sub.cancel_at_period_end:
+        return _ended(sub, at)
+    unpaid = sub.turned(S.UNPAID, at, next_try_at=None, give_up_at=None)
+    return Step(after=unpaid, at=at, told=("unpaid",))
 
 
 def _ended(sub: Subscription, at: datetime) -> Step:
-    """The wish to end it is carried out."""
+    """The wish to end it is carried out, or nobody has paid for it."""
     drop = InvoiceStatus.UNCOLLECTIBLE if sub.status in {S.PAST_DUE, S.UNPAID} else InvoiceStatus.VOID
     over = sub.turned(
         S.CANCELED,
@@ -377,7 +401,7 @@ def cancel(sub: Subscription, at: datetime, *, at_period_end: bool) -> Step:
         update={"cancel_at_period_end": True, "canceled_at": sub.canceled_at or at, "updated_at": at}
     )
     if sub.status is S.PAST_DUE:
-        wished = wished.model_copy(update={"next_try_at": None, "give_up_at": None})
+        wished = wished.model_copy(update={"next_try_at": None})
     return Step(after=wished, at=at, told=() if sub.cancel_at_period_end else ("changed",))
 
 
@@ -397,9 +421,8 @@ def resume(sub: Subscription, at: datetime) -> Step:
     """
     if sub.cancel_at_period_end:
         undone = {"cancel_at_period_end": False, "canceled_at": None, "updated_at": at}
-        if sub.status is S.PAST_DUE and sub.dunning_since is not None:
-            again = next_try(sub.dunning_since, sub.tries, hard=False)
-            undone |= {"next_try_at": again, "give_up_at": None if again else at}
+        if sub.status is S.PAST_DUE and sub.dunning_since is not None and sub.give_up_at is None:
+            undone["next_try_at"] = next_try(sub.dunning_since, sub.tries, hard=False)
         step = Step(after=sub.model_copy(update=undone), at=at, told=("changed",))
         return step if sub.status is not S.PAUSED else _gone_on(step.after, at)
     if sub.status is S.PAUSED:
@@ -411,9 +434,14 @@ def resume(sub: Subscription, at: datetime) -> Step:
 
 def _gone_on(sub: Subscription, at: datetime) -> Step:
     """The rest of what was paid for runs from here on, and with it all that follows."""
-    if sub.paused_at is None or sub.period is None or _without_method(sub):
+    if sub.paused_at is None:
+        # It does already, once its new period is paid for.
+        return Step(after=sub, at=at)
+    if sub.period is None or sub.period.end <= sub.paused_at:
         return _restarted(sub, at)
-    period = Period(start=at, end=at + (sub.period.end - sub.paused_at))
+    # All of the period moves, so that what is left of it is worth as much of its price as before.
+    passed = at - sub.paused_at
+    period = Period(start=sub.period.start + passed, end=sub.period.end + passed)
     tried_out = sub.trial_end is not None and sub.period.end == sub.trial_end
     after = sub.turned(
         S.TRIALING if tried_out else S.ACTIVE,

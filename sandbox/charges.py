@@ -16,7 +16,7 @@ class Charge(Record):
     """One try to take money. ``reference`` is the caller's payment id."""
 
     KIND: ClassVar[str] = "charge"
-    PRIVATE: ClassVar[frozenset[str]] = frozenset({"description", "metadata", "key", "asked"})
+    PRIVATE: ClassVar[frozenset[str]] = frozenset({"description", "given_up", "metadata", "key", "asked"})
 
     status: Literal["succeeded", "failed", "cancelled"] = "failed"
     """Only a face that lets one be given up has cancelled ones."""
@@ -30,6 +30,8 @@ class Charge(Record):
     last_error: dict[str, str] | None = None
     mode: Literal["test"] = "test"
     description: str | None = None
+    given_up: str | None = None
+    """Why it was cancelled, in the words of the face."""
     metadata: dict[str, str] = Field(default_factory=dict)
     """What a face must show again of the caller's order."""
     key: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, case, func, insert, or_, select, true, update
+from sqlalchemy import Row, Select, and_, case, func, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.billing import SubscriptionStatus
@@ -144,15 +144,24 @@ async def history(tx: AsyncConnection, subscription_id: str) -> list[dict[str, A
 
 
 async def method_changed(tx: AsyncConnection, customer_id: str) -> list[SubscriptionRef]:
-    """There is news of what a customer can be charged by: note it where it may heal something."""
+    """There is news of what a customer can be charged by: note it.
+
+    Also where it heals nothing yet: a charge of what was there before may be on its way, and fail.
+    """
+    heals = and_(
+        subscriptions.c.status.in_([S.PAST_DUE, S.UNPAID, S.PAUSED]), ~subscriptions.c.cancel_at_period_end
+    )
     noted = await tx.execute(
         update(subscriptions)
         .where(
             subscriptions.c.customer_id == customer_id,
-            subscriptions.c.status.in_([S.PAST_DUE, S.UNPAID, S.PAUSED]),
+            subscriptions.c.status.in_(LIVE),
             ~subscriptions.c.provider_run,
         )
-        .values(method_changed=True, due_at=subscriptions.c.updated_at)
+        .values(
+            method_changed=True,
+            due_at=case((heals, subscriptions.c.updated_at), else_=subscriptions.c.due_at),
+        )
         .returning(subscriptions.c.id, subscriptions.c.tenant_id)
     )
     return [SubscriptionRef(tenant_id=row.tenant_id, subscription_id=row.id) for row in noted]

@@ -45,12 +45,12 @@ from providers.base import ApiKey, Capability, Checkout, Heard, Provider, key_of
 from providers.line import Line
 from providers.stripe import events, requests, words
 from providers.stripe.lists import Lists
-from providers.stripe.sdk import MUST_COME, PayerMustCome, ask, client, entries, refusal
+from providers.stripe.sdk import PayerMustCome, ask, client, entries, refusal
 from providers.stripe.units import UNITS
 from providers.stripe.words import Said
 
 if TYPE_CHECKING:
-    from stripe.params import CustomerCreateParams
+    from stripe.params import CustomerCreateParams, PaymentIntentCancelParams
 
 T = TypeVar("T")
 
@@ -137,10 +137,13 @@ class Stripe(Provider):
             return self._absent(reference, now, reference=reference)
 
     async def close_checkout(self, reference: str, now: datetime) -> Observation:
+        return await self._close(reference, now, {})
+
+    async def _close(self, reference: str, now: datetime, why: "PaymentIntentCancelParams") -> Observation:
         cause, key = f"close:{now.isoformat()}:{reference}", requests.anew("close", reference, now)
         try:
             if words.names_charge(reference):
-                ending = self._api.payment_intents.cancel_async(reference, {}, {"idempotency_key": key})
+                ending = self._api.payment_intents.cancel_async(reference, why, {"idempotency_key": key})
                 return await ask(ending, lambda said: words.charge(said, Channel.CLOSE, cause, now))
             closing = self._api.checkout.sessions.expire_async(
                 reference, {"expand": ["payment_intent"]}, {"idempotency_key": key}
@@ -277,12 +280,13 @@ class Stripe(Provider):
 
     async def _given_up(self, intent: str | None, reason: str | None, now: datetime) -> Observation:
         """What waits for a payer who is not there is cancelled first: only then it is declined for good."""
-        told = await self.close_checkout(intent, now) if intent else None
+        why: PaymentIntentCancelParams = {"cancellation_reason": words.ABANDONED}
+        told = await self._close(intent, now, why) if intent else None
         if told is not None and told.word not in _NO_MORE:
             # Somebody was quicker than we; or nobody knows, and the same key asks again.
             return told
         raise ProviderDeclined(
-            "stripe: the payer's bank wants them to approve", reason=reason or MUST_COME, again=False
+            "stripe: the payer's bank wants them to approve", reason=reason or words.MUST_COME, again=False
         )
 
     # --- Subscriptions ------------------------------------------------------------------------------

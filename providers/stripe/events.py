@@ -144,9 +144,8 @@ def _customer(event: _Event, customer: object) -> CustomerObservation | None:
     return words.methods_changed(event.subject, name, event.kind, event.id, event.now)
 
 
-_OF_CHARGES: Final = frozenset(
-    {"payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"}
-)
+# One that was cancelled, we cancelled ourselves: that would contradict what we made of it.
+_OF_CHARGES: Final = frozenset({"payment_intent.succeeded", "payment_intent.payment_failed"})
 _READERS: Final[Mapping[str, Callable[[_Event], Heard | None]]] = {
     "checkout.session": _checkout,
     "payment_intent": _intent,

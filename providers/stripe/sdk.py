@@ -16,7 +16,7 @@ from domain.errors import (
     ProviderKeyReused,
     ProviderRejected,
 )
-from providers.stripe.words import Said, named, text
+from providers.stripe.words import MUST_COME, Said, named, text
 from providers.wire import Request, Wire
 
 T = TypeVar("T")
@@ -46,8 +46,6 @@ _NEVER_AGAIN: Final = frozenset(
         "transaction_not_allowed",
     }
 )
-
-MUST_COME: Final = "authentication_required"
 
 # It would keep a name of this machine in a file, and time our requests for Stripe.
 stripe.enable_telemetry = False

@@ -35,6 +35,10 @@ KIND: Final = "paysaga_kind"
 CHARGE: Final = "charge"
 """The kind of a payment intent that we made ourselves, without a checkout."""
 
+MUST_COME: Final = "authentication_required"
+ABANDONED: Final = "abandoned"
+"""Why we cancel a charge that waits for a payer who is not there."""
+
 # (session status, payment status) -> our word. Whatever is not here is unclear, never success.
 _CHECKOUT: Final[Mapping[tuple[str, str], Word]] = {
     ("open", "unpaid"): Word.OPEN,
@@ -138,7 +142,9 @@ def charge(intent: Said, channel: Channel, cause: str, now: datetime) -> Observa
         except ILLEGIBLE:
             word = Word.UNCLEAR
     code, message = _failure(intent) if word is not Word.PAID else (None, None)
-    if status in _BOUNCED and (code or message):
+    if intent.get("cancellation_reason") == ABANDONED and word is Word.CANCELLED:
+        word, code = Word.FAILED, code or MUST_COME
+    elif status in _BOUNCED and (code or message):
         # Nobody is there who would try another card.
         word = Word.FAILED
     elif word is Word.CANCELLED and channel is Channel.CLOSE:
@@ -328,6 +334,7 @@ def methods_changed(
         cause_id=cause,
         reference=customer,
         customer_id=noted(said, CUSTOMER),
+        setup_id=noted(said, SETUP),
         sandbox=_sandbox(said),
         observed_at=now,
         evidence_sha256=evidence(said),

@@ -20,7 +20,7 @@ from sandbox.faces import stripe_regulars as regulars
 from sandbox.faces.stripe_calls import caller, found, known_customer, lifetime, one_time, write
 from sandbox.faces.stripe_forms import (
     CUSTOMER,
-    Expanding,
+    Cancellation,
     NewCustomer,
     NewIntent,
     NewPortal,
@@ -175,7 +175,7 @@ async def cancel_intent(request: Request) -> Response:
     """Give up a charge that has not brought any money."""
     world, account, identity = world_of(request), caller(request), request.path_params["id"]
     params = await forms.read_body(request)
-    order = forms.understand(params, Expanding)
+    order = forms.understand(params, Cancellation)
     known = world.store.get(Charge, identity, account)
 
     def effect() -> Answer:
@@ -184,7 +184,7 @@ async def cancel_intent(request: Request) -> Response:
             raise Refused(
                 400, "payment_intent_unexpected_state", f"this PaymentIntent is {charge.status}", "intent"
             )
-        charge.status = "cancelled"
+        charge.status, charge.given_up = "cancelled", order.cancellation_reason
         world.store.update(charge)
         emit(world, "charge.cancelled", charge)
         return 200, regulars.intent(charge)

@@ -212,6 +212,14 @@ class NewIntent(Expanding):
         return self.metadata.get(PAYMENT)
 
 
+class Cancellation(Expanding):
+    """The parameters of ``POST /v1/payment_intents/{id}/cancel``."""
+
+    cancellation_reason: Literal["duplicate", "fraudulent", "requested_by_customer", "abandoned"] | None = (
+        None
+    )
+
+
 class NewPortal(Expanding):
     """The parameters of ``POST /v1/billing_portal/sessions``."""
 

@@ -67,7 +67,7 @@ def intent(of: Charge) -> Shown:
         "id": of.id,
         "amount": total,
         "amount_received": total if of.payment else 0,
-        "cancellation_reason": None,
+        "cancellation_reason": of.given_up,
         "created": seconds(of, "created_at"),
         "currency": currency.lower(),
         "customer": of.customer,

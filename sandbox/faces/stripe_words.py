@@ -18,6 +18,7 @@ from sandbox.errors import Refused
 from sandbox.faces import stripe_regulars as regulars
 from sandbox.faces.stripe_objects import dispute, intent, refund, seconds, session
 from sandbox.refunds import Refund
+from sandbox.setups import Setup
 from sandbox.store import Query, Record
 from sandbox.world import World
 
@@ -72,6 +73,11 @@ class Stripe(Dialect):
             return [(self._OF_CHARGES[kind], regulars.intent(record))]
         if isinstance(record, Customer):
             return _of_customer(world, kind, record)
+        return self._of_another(world, record)
+
+    def _of_another(self, world: World, record: Record) -> list[tuple[str, Shown]]:
+        if isinstance(record, Setup):
+            return [("checkout.session.completed", regulars.setup_session(record))]
         known = bool(world.store.all(Event, Query(parent=record.id)))
         if isinstance(record, Refund):
             word = "failed" if record.status == "failed" else "updated" if known else "created"

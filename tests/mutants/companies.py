@@ -6,6 +6,7 @@ DODO = "tests/providers/test_dodo.py"
 BILLING = "tests/providers/test_dodo_billing.py"
 WORDS = "tests/providers/test_dodo_words.py"
 WEBHOOKS = "tests/providers/test_dodo_webhooks.py"
+CHARGES = "tests/providers/test_stripe_billing.py"
 
 MUTANTS = (
     Mutant(
@@ -55,11 +56,37 @@ MUTANTS = (
         breaks="An event's name decides, though its object has moved on since.",
         edits=(
             Edit(
-                "providers/dodo/words.py",
+                "providers/dodo/events.py",
                 '    data = event["data"]\n',
                 '    data = {**event["data"], "status": str(event.get("type")).partition(".")[2]}\n',
             ),
         ),
         killers=(f"{WEBHOOKS}::test_the_object_decides_and_not_the_events_name[payment.failed]",),
+    ),
+    Mutant(
+        name="charge-that-waits-for-its-payer",
+        breaks="A charge that waits for the payer's approval counts as declined, and can take the money yet.",
+        edits=(
+            Edit(
+                "providers/stripe/adapter.py",
+                "        told = await self._close(intent, now, why) if intent else None\n",
+                "        told = await self._close(intent, now, why) if intent and not why else None\n",
+            ),
+        ),
+        killers=(
+            f"{CHARGES}::test_a_charge_that_waits_for_its_payer_is_cancelled_before_it_counts_as_declined[refused]",
+        ),
+    ),
+    Mutant(
+        name="checkouts-intent-for-a-charge",
+        breaks="The payment intent of a checkout passes for a charge of its own, and is compared twice.",
+        edits=(
+            Edit(
+                "providers/stripe/words.py",
+                "    return noted(intent, KIND) == CHARGE\n",
+                "    return noted(intent, PAYMENT) is not None\n",
+            ),
+        ),
+        killers=(f"{CHARGES}::test_the_books_hold_charges_after_the_checkouts",),
     ),
 )

@@ -40,6 +40,7 @@ async def test_a_charge_that_waits_for_its_payer_is_cancelled_before_it_counts_a
         "/v1/payment_intents",
         "/v1/payment_intents/pi_1/cancel",
     ]
+    assert script.form() == {"cancellation_reason": "abandoned"}
 
 
 async def test_until_it_is_cancelled_nobody_says_that_it_was_declined() -> None:
@@ -79,7 +80,7 @@ async def test_a_charge_is_closed_by_cancelling_it() -> None:
     script = Script(intent("canceled"))
     said = await script.adapter.close_checkout("pi_1", NOW)
     assert (said.word, said.channel) == (Word.EXPIRED, Channel.CLOSE)
-    assert script.asked[0].url.path == "/v1/payment_intents/pi_1/cancel"
+    assert (script.asked[0].url.path, script.form()) == ("/v1/payment_intents/pi_1/cancel", {})
     paid = Script(refused(400, type="invalid_request_error"), intent("succeeded"))
     assert (await paid.adapter.close_checkout("pi_1", NOW)).word is Word.PAID
     gone = Script(refused(404, type="invalid_request_error", code="resource_missing"))

@@ -173,7 +173,6 @@ def test_a_declined_card_is_told_with_its_reason() -> None:
             intent("requires_payment_method", last_payment_error=DECLINE),
             Word.FAILED,
         ),
-        ("payment_intent.canceled", intent("canceled"), Word.CANCELLED),
         # As it stands, whatever the event is called.
         ("payment_intent.payment_failed", intent("succeeded"), Word.PAID),
     ],
@@ -188,6 +187,7 @@ def test_a_charge_of_ours_has_no_session_to_tell_of_it(kind: str, said: Json, wo
 def test_what_a_charge_is_doing_in_between_tells_nothing() -> None:
     ours = {"paysaga_payment": PAYMENT_ID, "paysaga_kind": "charge"}
     assert read(event("payment_intent.created", intent("processing", metadata=ours)), NOW) == []
+    assert read(event("payment_intent.canceled", intent("canceled", metadata=ours)), NOW) == []
     assert (
         read(event("payment_intent.succeeded", intent("succeeded", metadata={"paysaga_kind": "charge"})), NOW)
         == []
@@ -220,6 +220,15 @@ def test_what_a_customer_can_be_charged_by_has_changed(
     assert isinstance(said, CustomerObservation)
     assert (said.reference, said.customer_id, said.raw_state) == ("cus_1", ours, kind)
     assert (said.cause_id, said.sandbox) == ("evt_1", True)
+
+
+def test_a_page_that_was_completed_is_told_by_our_name_of_it() -> None:
+    said = heard(
+        "checkout.session.completed",
+        session(mode="setup", customer="cus_1", metadata={"paysaga_setup": "sub_ours"}),
+    )
+    assert isinstance(said, CustomerObservation)
+    assert said.setup_id == "sub_ours"
 
 
 def test_another_address_of_a_customer_changes_no_way_of_paying() -> None:

@@ -155,6 +155,12 @@ def test_a_charge_that_no_bank_declined_has_not_failed(status: str, channel: Cha
     assert words.charge(intent(status), channel, "c", NOW).word is word
 
 
+def test_a_charge_that_was_given_up_for_want_of_its_payer_has_failed() -> None:
+    for channel in (Channel.READ, Channel.CLOSE):
+        said = words.charge(intent("canceled", cancellation_reason="abandoned"), channel, "c", NOW)
+        assert (said.word, said.failure_code) == (Word.FAILED, "authentication_required")
+
+
 def test_a_declined_attempt_names_the_payment_and_no_checkout() -> None:
     said = words.failed_attempt(intent("requires_payment_method", last_payment_error=DECLINE), "evt_1", NOW)
     assert said is not None

@@ -59,7 +59,7 @@ async def test_a_setup_keeps_a_card_and_takes_nothing(patron: Patron) -> None:
     assert (setup["status"], setup["payment_method"]) == ("complete", method["id"])
     assert (method["kind"], method["brand"], method["last4"]) == ("card", "visa", "4242")
     assert (await patron.shop.ledger())["captures"] == []
-    await patron.shop.hears("customer.method_saved")
+    await patron.shop.hears("setup_session.completed", "customer.method_saved")
     told = patron.shop.letters[0].event["data"]
     assert (told["id"], told["reference"]) == (patron.id, patron.reference)
 
@@ -145,7 +145,7 @@ async def test_a_charge_is_a_capture_under_our_reference(patron: Patron) -> None
     assert [one["id"] for one in ledger["charges"]] == [charge["id"]]
     assert (await shop.get("/v1/charges", reference=shop.reference))["data"] == [charge]
     assert await shop.get(f"/v1/charges/{charge['id']}") == charge
-    await shop.hears("customer.method_saved", "charge.succeeded")
+    await shop.hears("setup_session.completed", "customer.method_saved", "charge.succeeded")
     assert charge in [letter.event["data"] for letter in shop.letters]
 
 
@@ -157,7 +157,7 @@ async def test_a_dunning_card_is_kept_and_then_declines(patron: Patron, number: 
     [charge] = (await patron.shop.get("/v1/charges", reference=patron.shop.reference))["data"]
     assert (charge["status"], charge["last_error"]["code"]) == ("failed", reason)
     assert (await patron.shop.ledger())["captures"] == []
-    await patron.shop.hears("customer.method_saved", "charge.failed")
+    await patron.shop.hears("setup_session.completed", "customer.method_saved", "charge.failed")
     again = await patron.charge("key-1")
     assert (again.json(), again.headers["idempotent-replayed"]) == (answer.json(), "true")
 
@@ -218,6 +218,12 @@ async def test_a_charge_can_be_given_back_and_disputed_like_any_payment(patron: 
     await patron.leave("4000000000000259")
     charge, shop = (await patron.charge()).json(), patron.shop
     assert (await shop.refund(charge, amount=700)).json()["amount"] == 700
-    await shop.hears("customer.method_saved", "charge.succeeded", "refund.succeeded", "dispute.opened")
+    await shop.hears(
+        "setup_session.completed",
+        "customer.method_saved",
+        "charge.succeeded",
+        "refund.succeeded",
+        "dispute.opened",
+    )
     [dispute] = (await shop.ledger())["disputes"]
     assert dispute["payment"] == charge["payment"]

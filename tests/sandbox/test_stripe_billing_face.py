@@ -20,6 +20,9 @@ pytestmark = [
 SPEC = "stripe/stripe-subset-2023-08-16.json"
 LATER_POOR, ASKS_EACH_TIME = "4000034100089995", "4000002760003184"
 
+DONE = "checkout.session.completed"
+"""That the page where the card was left is completed."""
+
 
 async def customer_of(merchant: StripeShop) -> Any:
     wanted = {"email": "ann@example.com", "metadata": {"paysaga_customer": merchant.shop.reference}}
@@ -76,7 +79,7 @@ async def test_a_card_is_left_without_paying_and_charged_later(merchant: StripeS
     assert (kept.id, kept.card.last4) == (customer.invoice_settings.default_payment_method, "4242")
     intent = await charge(merchant, customer)
     assert (intent.status, intent.amount_received, intent.customer) == ("succeeded", 1_990_000, customer.id)
-    told = await merchant.hears("payment_method.attached", "payment_intent.succeeded")
+    told = await merchant.hears(DONE, "payment_method.attached", "payment_intent.succeeded")
     assert told["payment_method.attached"].customer == customer.id
     assert told["payment_intent.succeeded"].metadata["paysaga_kind"] == "charge"
     [capture] = (await merchant.shop.ledger())["captures"]
@@ -121,7 +124,7 @@ async def test_a_declined_charge_says_why_again_and_again_and_can_be_given_up(
     with pytest.raises(stripe.InvalidRequestError):
         await intents.cancel_async(waiting.id)
     await merchant.hears(
-        "payment_method.attached", "payment_intent.payment_failed", "payment_intent.canceled"
+        DONE, "payment_method.attached", "payment_intent.payment_failed", "payment_intent.canceled"
     )
     assert (await merchant.shop.ledger())["captures"] == []
 
@@ -134,7 +137,7 @@ async def test_a_customer_sees_to_their_cards_at_a_portal(merchant: StripeShop) 
     page = visit.url.removeprefix(merchant.shop.company.url)
     assert (await merchant.shop.client.get(page)).status_code == 200
     await merchant.shop.client.post(page, data={"action": "remove"})
-    await merchant.hears("payment_method.attached", "customer.updated")
+    await merchant.hears(DONE, "payment_method.attached", "customer.updated")
     letter = merchant.shop.letters[-1].event
     assert "default_payment_method" in letter["data"]["previous_attributes"]["invoice_settings"]
     assert letter["data"]["object"]["invoice_settings"]["default_payment_method"] is None
