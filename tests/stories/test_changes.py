@@ -1,22 +1,29 @@
-"""What becomes of a subscription when its tenant asks for it: changed, paused, ended, and all of it invoiced."""
+"""What becomes of a subscription when its tenant asks for it: changed, paused, ended, and invoiced."""
 
+from itertools import count
 from typing import Any
 
 import pytest
 
-from tests.house import Json, Tenant, eventually, refused
+from tests.house import House, Json, Tenant, eventually, refused
 from tests.stories.tenancy import colleague
 from tests.subscriber import Subscriber, plan
 
 KEPT_AND_DECLINED = "4000000000000341"
 SUMS = ("subtotal", "tax", "total", "credited", "creditApplied", "amountDue", "currency")
-DEEDS = ("cancel", "pause", "resume", "change")
+numbers = count()
+DEEDS: dict[str, Json] = {"cancel": {}, "pause": {}, "resume": {}, "change": {"quantity": 2}}
+
+
+@pytest.fixture(scope="module")
+async def shop(house: House) -> Tenant:
+    return await house.tenant()
 
 
 @pytest.fixture
-async def anna(tenant: Tenant) -> Subscriber:
+async def anna(shop: Tenant) -> Subscriber:
     """She has a plan that costs nothing, of which one seat."""
-    anna = Subscriber(tenant, "anna")
+    anna = Subscriber(shop, f"anna {next(numbers)}")
     await anna.has_for_nothing(perSeat=True)
     return anna
 
@@ -175,11 +182,11 @@ async def test_it_ends_with_its_period_unless_that_is_taken_back(anna: Subscribe
 
 
 async def test_it_ends_at_once_and_with_it_what_it_gave(anna: Subscriber) -> None:
-    assert (await anna.tenant.entitled("exports", "anna"))["entitled"]
+    assert (await anna.tenant.entitled("exports", anna.user))["entitled"]
     # Without a body, too.
     over = (await anna.call("POST", "/cancel")).json()
     assert (over["status"], over["access"], over["endedAt"]) == ("canceled", "none", over["canceledAt"])
-    assert not (await anna.tenant.entitled("exports", "anna"))["entitled"]
+    assert not (await anna.tenant.entitled("exports", anna.user))["entitled"]
     assert await done(anna, "cancel") == over
     for deed in ("pause", "resume", "change"):
         answer = await anna.call("POST", f"/{deed}", json={"quantity": 2})
@@ -190,11 +197,11 @@ async def test_a_pause_takes_the_rights_and_going_on_gives_them_back(anna: Subsc
     for _ in range(2):
         paused = await done(anna, "pause")
         assert (paused["status"], paused["access"]) == ("paused", "none")
-    assert not (await anna.tenant.entitled("exports", "anna"))["entitled"]
+    assert not (await anna.tenant.entitled("exports", anna.user))["entitled"]
     for _ in range(2):
         on = await done(anna, "resume")
         assert (on["status"], on["pausedAt"]) == ("active", None)
-    assert (await anna.tenant.entitled("exports", "anna"))["entitled"]
+    assert (await anna.tenant.entitled("exports", anna.user))["entitled"]
     events = [event["type"] for event in (await shown(anna))["events"]]
     assert events == [f"subscription.{what}" for what in ("created", "activated", "paused", "resumed")]
 
@@ -213,19 +220,20 @@ async def test_every_deed_is_on_record_with_who_did_it(anna: Subscriber) -> None
 async def test_who_only_reads_changes_nothing_and_a_stranger_finds_nothing(
     anna: Subscriber, tenant: Tenant
 ) -> None:
-    reader = Subscriber(await colleague(tenant, "readonly"), "anna", anna.id)
-    stranger = Subscriber(await tenant.house.tenant(), "anna", anna.id)
-    for deed in DEEDS:
-        refused(await reader.call("POST", f"/{deed}", json={"quantity": 2}), 403, "forbidden")
-        refused(await stranger.call("POST", f"/{deed}", json={"quantity": 2}), 404, "not_found")
+    reader = Subscriber(await colleague(anna.tenant, "readonly"), anna.user, anna.id)
+    stranger = Subscriber(tenant, anna.user, anna.id)
+    for deed, wish in DEEDS.items():
+        refused(await reader.call("POST", f"/{deed}", json=wish), 403, "forbidden")
+        refused(await stranger.call("POST", f"/{deed}", json=wish), 404, "not_found")
     assert (await announced(reader, quantity=2))["total"] == 0
     for path in ("", "/change-preview"):
         refused(await stranger.call("GET", path), 404, "not_found")
 
 
-async def test_a_list_shows_whose_and_which_are_wanted(anna: Subscriber, tenant: Tenant) -> None:
-    bob = Subscriber(tenant, "bob")
-    await bob.has_for_nothing()
+async def test_a_list_shows_whose_and_which_are_wanted(tenant: Tenant) -> None:
+    anna, bob = Subscriber(tenant, "anna"), Subscriber(tenant, "bob")
+    for one in (anna, bob):
+        await one.has_for_nothing()
     await done(bob, "pause")
     plan_id = (await shown(anna))["plan"]["id"]
     filters: list[tuple[Json, list[str]]] = [
