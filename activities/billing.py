@@ -86,7 +86,15 @@ async def carry_out(
     if step.grant:
         price_id = done.sub.terms.price.id
         plan = (await catalog.offers(tx, [price_id]))[price_id].plan
-        await entitlements.follow(tx, done.sub, plan.features, _payer(done))
+        pays = _pays_for_the_period(done)
+        await entitlements.follow(
+            tx,
+            done.sub,
+            plan.features,
+            None if pays is None else pays.payment_id,
+            # Whose schedule is not ours has it from elsewhere when a period begins.
+            goes_on=pays is None and not done.sub.provider_run,
+        )
     written = step.model_copy(update={"after": done.sub})
     told = await subscriptions.record(tx, written, scene.actor, scene.wall, scene.correlation_id)
     after = await entitlements.of_subscription(tx, before.id, scene.wall)
@@ -97,12 +105,12 @@ async def carry_out(
     return done
 
 
-def _payer(done: Outcome) -> str | None:
-    """The payment that rights stand and fall with from here on: not that of a mere difference."""
+def _pays_for_the_period(done: Outcome) -> Invoice | None:
+    """What has just been paid, when that is the whole of a period, and not a mere difference."""
     invoice = done.invoice
-    if invoice is None or (invoice.reason is Reason.CHANGE and invoice.period != done.sub.period):
+    if invoice is None or invoice.status is not InvoiceStatus.PAID:
         return None
-    return invoice.payment_id
+    return invoice if invoice.reason is not Reason.CHANGE or invoice.period == done.sub.period else None
 
 
 async def _drop(

@@ -24,7 +24,7 @@ async def hear(
         return await _customer(world, tx, account, said)
     if isinstance(said, ClockObservation):
         return await _clock(world, tx, account, said)
-    # No subscription here is a provider's: whatever it bills by itself is none of ours.
+    # Of subscriptions that a company runs ``activities.mirror`` hears.
     return []
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from temporalio import activity
 
-from activities import billing
+from activities import billing, mirror
 from activities.opening import ensure_customer
 from activities.world import World
 from domain.errors import ProviderError
@@ -42,9 +42,11 @@ class SubscriptionActivities:
     async def advance(self, tick: Tick) -> Agenda:
         """Take the first step that is due, if no charge is on its way. Safe to repeat.
 
-        One transaction; before it, where a trial ends, one question: whether anything is saved to charge.
+        One transaction; before it, where a trial ends, one question: whether anything is saved to charge; or
+        how it stands, where the company keeps the schedule.
         """
         world, ref = self._world, tick.ref
+        await mirror.reread(world, ref, tick.at, ACTOR)
         has_method = await self._has_method(tick)
         async with world.database.tenant(ref.tenant_id) as tx:
             sub = await subscriptions.get(tx, ref.subscription_id, lock=True)
@@ -52,7 +54,7 @@ class SubscriptionActivities:
             now = sub.time(tick.at, world.time_scale)
             in_flight = await payments.pays_for(tx, sub.id)
             step = None
-            if not in_flight and not sub.provider_run:
+            if not in_flight:
                 step = take(sub, now, tenant.settings.after_dunning, has_method=has_method)
             if step is None:
                 return self._agenda(sub, in_flight=in_flight)
@@ -77,10 +79,10 @@ class SubscriptionActivities:
             raise
 
     def _agenda(self, sub: Subscription, *, in_flight: bool) -> Agenda:
-        at = None if in_flight or sub.provider_run else due(sub)
+        at = None if in_flight else due(sub)
         return Agenda(
             status=sub.status,
-            next_at=None if at is None else sub.wall(at, self._world.time_scale),
+            next_at=sub.reread_at if at is None else sub.wall(at, self._world.time_scale),
             ended=sub.status in ENDED,
             price=f"{sub.terms.plan_name} x {sub.terms.quantity}",
         )

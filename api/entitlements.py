@@ -1,17 +1,23 @@
-"""What users may do: the question an application asks on every critical action."""
+"""What users may do, and how much of it: the question an application asks on every critical action."""
 
+import json
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
-from api.deps import AnyCaller, TheHouse
-from api.strict import Answer, Instant, StrictRoute
-from domain.entitlement import Entitlement
-from storage import entitlements
+from api.deps import About, AnyCaller, IdempotencyKey, TheHouse, Trader
+from api.strict import Answer, Instant, Model, StrictRoute
+from domain.entitlement import Allowance, Entitlement, allowance
+from domain.text import FreeText
+from storage import entitlements, usage
 
 router = APIRouter(prefix="/v1/entitlements", tags=["entitlements"], route_class=StrictRoute)
 
-UserId = Annotated[str, Query(alias="userId", min_length=1, max_length=128)]
+UserId = Annotated[str | None, Query(alias="userId", min_length=1, max_length=128)]
+"""Without one it is the tenant itself."""
+Name = Annotated[str, FreeText(128)]
 
 
 class Source(Answer):
@@ -34,10 +40,8 @@ class EntitlementAnswer(Answer):
     @classmethod
     def of(cls, right: Entitlement) -> "EntitlementAnswer":
         return cls(
-            limit=None,
-            used=0,
             source=Source(type=right.source_type, id=right.source_id),
-            **right.model_dump(exclude={"source_type", "source_id"}),
+            **right.model_dump(exclude={"source_type", "source_id", "payment_id"}),
         )
 
 
@@ -50,35 +54,78 @@ class Check(Answer):
     limit: int | None
     used: int
     remaining: int | None
-    reason: Literal["active", "not_granted", "not_active"]
+    reason: Literal["active", "limit_reached", "not_active", "not_granted"]
     valid_to: Instant | None
+
+    @classmethod
+    def of(cls, found: Allowance) -> "Check":
+        return cls(**found.model_dump())
+
+
+class NewUsage(Model):
+    user_id: Name | None = None
+    """The tenant itself, unless one is named."""
+    feature: Name
+    quantity: Annotated[int, Field(ge=1, le=1_000_000_000_000)] = 1
+
+    @property
+    def digest(self) -> str:
+        """Of what was meant: tells a repeat from another request under the same key."""
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+class UsageAnswer(Answer):
+    user_id: str
+    feature: str
+    quantity: int
+    limit: int | None
+    used: int
+    remaining: int | None
 
 
 @router.get("")
-async def list_entitlements(user_id: UserId, who: AnyCaller, here: TheHouse) -> EntitlementList:
+async def list_entitlements(who: AnyCaller, here: TheHouse, user_id: UserId = None) -> EntitlementList:
     """All that was ever granted to this user, newest first, with what is active now."""
     async with here.world.database.tenant(who.tenant_id) as tx:
-        rights = await entitlements.of_user(tx, user_id, here.world.clock())
+        rights = await entitlements.of_user(tx, user_id or who.tenant_id, here.world.clock())
     return EntitlementList(data=[EntitlementAnswer.of(right) for right in rights])
 
 
 @router.get("/check")
 async def check_entitlement(
-    user_id: UserId,
     feature: Annotated[str, Query(min_length=1, max_length=128)],
     who: AnyCaller,
     here: TheHouse,
+    user_id: UserId = None,
 ) -> Check:
-    """Whether this user has this feature now, and until when. No limit means as much as they like."""
+    """Whether this user may use this feature now, how much of it, and until when.
+
+    Several rights add up. No limit means as much as they like.
+    """
     async with here.world.database.tenant(who.tenant_id) as tx:
-        rights = await entitlements.of_user(tx, user_id, here.world.clock(), feature)
-    active = [right for right in rights if right.active]
-    ends = [right.valid_to for right in active]
-    return Check(
-        entitled=bool(active),
-        limit=None,
-        used=0,
-        remaining=None,
-        reason="active" if active else "not_active" if rights else "not_granted",
-        valid_to=None if None in ends else max((end for end in ends if end), default=None),
+        rights = await entitlements.of_user(tx, user_id or who.tenant_id, here.world.clock(), feature)
+    return Check.of(allowance(rights))
+
+
+@router.post("/usage", status_code=201)
+async def use_entitlement(
+    body: NewUsage, key: IdempotencyKey, who: Trader, here: TheHouse, about: About
+) -> UsageAnswer:
+    """Take so much of what this user may use, all or nothing. What is not there is `limit_exceeded`.
+
+    However many ask at once, together they get no more than there is.
+    """
+    use = usage.Use(
+        tenant_id=who.tenant_id,
+        idempotency_key=key,
+        digest=body.digest,
+        user_id=body.user_id or who.tenant_id,
+        feature=body.feature,
+        quantity=body.quantity,
     )
+    async with here.world.database.tenant(who.tenant_id) as tx:
+        used, repeated = await usage.take(tx, use, here.world.clock())
+    if repeated:
+        about.headers["Idempotent-Replayed"] = "true"
+    return UsageAnswer(**used.model_dump())

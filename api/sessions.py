@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
-from activities import billing, pages
+from activities import billing, company_run, pages
 from api import routing
 from api.deps import About, House, IdempotencyKey, TheHouse, Trader, actor
 from api.strict import Answer, Instant, Model, StrictRoute
@@ -45,8 +45,6 @@ _LATE: Final = (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError, Workflow
 _AGAIN_IN: Final = 2
 _PORTAL_LASTS: Final = timedelta(minutes=5)
 _SOME: Final = 1_000_000
-_OURS: Final = frozenset({Capability.METHOD_SETUP, Capability.SAVED_METHODS})
-"""What a provider must be able to do for the schedule to be ours."""
 
 
 class Recipient(Model):
@@ -135,16 +133,18 @@ async def _checkout(wish: _Request, here: House, later: BackgroundTasks) -> Sess
         payer = await _payer(tx, wish, account)
         now = wish.wall + await accounts.ahead(tx, account.id)
         sub = _incomplete(wish, tenant, payer, terms, now)
+        if sub.provider_run:
+            company_run.provider_price(terms, sub.provider)
         await subscriptions.add(tx, sub, wish.about.request_id)
         created = Step(after=sub, at=sub.created_at, told=("created",))
         told += await subscriptions.record(tx, created, by, wish.wall, wish.about.request_id)
         session = _session(wish, payer, here.world.scaled(INCOMPLETE_LASTS), sub)
-        if terms.total_minor == 0:
+        if terms.total_minor == 0 and not sub.provider_run:
             # Nothing has to be paid, so nobody has to go anywhere.
             done = await billing.carry_out(tx, sub, begun(sub, sub.created_at), scene)
             told += done.told
             session = session.model_copy(update={"url": wish.body.success_url})
-        elif not terms.price.trial_days:
+        elif not terms.price.trial_days and not sub.provider_run:
             told += await _first_payment(tx, wish, sub, scene, session.expires_at)
         if not await sessions.add(tx, session):
             # The same key at the same moment: whoever was first goes on.
@@ -201,7 +201,7 @@ async def _account(tx: AsyncConnection, wish: _Request, terms: Terms) -> Provide
         success_url=wish.body.success_url,
     )
     found = routing.takers(await tenants.terms(tx, wish.who.tenant_id), asked)
-    able = (account for account in found if PROVIDERS[account.provider].capabilities >= _OURS)
+    able = (account for account in found if company_run.can_subscribe(PROVIDERS[account.provider]))
     account = next(able, None)
     if account is None:
         raise ValidationFailed(errors=(("/provider", "no account here keeps cards to charge them again"),))
@@ -232,6 +232,7 @@ def _incomplete(wish: _Request, tenant: Tenant, payer: Payer, terms: Terms, now:
         customer_id=payer.id,
         account_id=payer.account_id,
         provider=payer.provider,
+        provider_run=company_run.keeps_schedule(PROVIDERS[payer.provider], tenant.settings),
         status=SubscriptionStatus.INCOMPLETE,
         terms=terms,
         rhythm=rhythm,
@@ -310,6 +311,11 @@ async def _page(here: House, session: Session) -> str:
         url = await pages.portal(here.world, payer, session.success_url)
     elif sub.status is not SubscriptionStatus.INCOMPLETE:
         raise IllegalTransition("This checkout is over; begin another one.", subscriptionId=sub.id)
+    elif sub.provider_run:
+        till = billing.Till(
+            session.expires_at, success_url=session.success_url, cancel_url=session.cancel_url
+        )
+        url = await company_run.begin_at_provider(here.world, sub, till)
     elif payment is not None:
         url = payment.checkout_url or await _checkout_url(here, payment.ref)
     else:

@@ -204,11 +204,11 @@ Moment = Annotated[datetime, BeforeValidator(_spelt), AfterValidator(in_utc)]
 """A moment in a query: RFC 3339, nothing that merely can be read as one, such as a number."""
 
 
-def _rfc3339(instant: datetime) -> str:
+def rfc3339(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Instant = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+Instant = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 """A moment in an answer: RFC 3339 in UTC with ``Z`` and milliseconds, as everywhere on the wire."""
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 import structlog
 from fastapi import APIRouter, BackgroundTasks, Request
 
-from activities import news
+from activities import mirror, news
 from activities.world import alert
 from api.affairs import Affair, concerns
 from api.deps import House, TheHouse
@@ -72,10 +72,11 @@ async def receive(
             stored = letter.observation or said
             if not await inbox.is_echo(tx, letter, stored, payment, now):
                 letters.append((letter.hearing, stored, payment))
+    for result in await mirror.heard(world, account, observations):
+        later.add_task(mirror.follow_up, world, result)
     for hearing, told, payment in letters:
         later.add_task(_pass_on, here, payment, told, hearing)
-    if moved:
-        later.add_task(_wake, here, moved)
+    later.add_task(_wake, here, moved)
     return Received()
 
 

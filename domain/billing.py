@@ -34,6 +34,13 @@ class AfterDunning(StrEnum):
     UNPAID = "unpaid"
 
 
+class Schedule(StrEnum):
+    """Who runs new subscriptions where both could: when to charge, and how often to try again."""
+
+    OURS = "ours"
+    PROVIDER = "provider"
+
+
 S = SubscriptionStatus
 TRANSITIONS: Final[Mapping[S, frozenset[S]]] = {
     S.INCOMPLETE: frozenset({S.TRIALING, S.ACTIVE, S.INCOMPLETE_EXPIRED, S.CANCELED}),

@@ -142,6 +142,10 @@ class AlreadyPaid(Refusal):
     status, code, title = 409, "already_paid", "The payment was paid before it could be cancelled"
 
 
+class LimitExceeded(Refusal):
+    status, code, title = 409, "limit_exceeded", "There is not that much left of what this user may use"
+
+
 class RefundExceedsCaptured(ValidationFailed):
     code, title = "refund_exceeds_captured", "More would go back than was captured and is left"
 

@@ -14,6 +14,7 @@ from domain.lifecycle import Subscription
 from domain.payment import Payment, PaymentStatus
 from domain.reconciliation import Difference, Run
 from domain.refund import Refund, RefundState
+from domain.subscription import InvoiceObservation
 from domain.values import Value
 
 EVENT_OF_STATUS: Final[Mapping[PaymentStatus, str]] = {
@@ -185,6 +186,23 @@ def invoice_announcement(invoice: Invoice, type_: str, **more: Any) -> Announcem
             "amountDue": invoice.totals.amount_due_minor,
             "replacedBy": invoice.replaced_by,
             **more,
+        },
+    )
+
+
+def bill_announcement(sub: Subscription, said: InvoiceObservation, type_: str) -> Announcement:
+    """What has become of a bill that the company wrote: it has no number of ours, nor a row."""
+    return Announcement(
+        type=type_,
+        payment_id=None,
+        data={
+            "invoiceId": None,
+            "providerReference": said.reference,
+            "subscriptionId": sub.id,
+            "userId": sub.user_id,
+            "status": said.word.value,
+            "currency": None if said.money is None else said.money.currency,
+            "total": None if said.money is None else said.money.amount_minor,
         },
     )
 

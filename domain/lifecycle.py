@@ -76,6 +76,8 @@ class Subscription(Value):
     dunning_since: datetime | None = None
     next_try_at: datetime | None = None
     give_up_at: datetime | None = None
+    reread_at: datetime | None = None
+    """When the company that keeps the schedule is asked again how it stands, by the world's clock."""
     sandbox: bool
     begun_at: datetime
     """By the world's clock."""
@@ -163,6 +165,10 @@ class Step(Value):
 
 def due(sub: Subscription) -> datetime | None:
     """When something is to be done about it; None when it waits for somebody."""
+    if sub.provider_run:
+        # All but this is the company's to say, which knows nothing of a checkout that nobody paid.
+        unheard = sub.status is S.INCOMPLETE and sub.provider_reference is None
+        return sub.created_at + INCOMPLETE_LASTS if unheard else None
     if sub.set_up_at is not None and sub.status is S.INCOMPLETE:
         return sub.set_up_at
     if _may_heal(sub):

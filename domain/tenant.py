@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from domain.billing import AfterDunning
+from domain.billing import AfterDunning, Schedule
 from domain.invoice import Party, Tax
 from domain.money import Money
 from domain.values import Value
@@ -74,6 +74,8 @@ class TenantSettings(Value):
     late_payment: LatePolicy = LatePolicy.REFUND
     partial_refund: PartialRefundPolicy = PartialRefundPolicy.KEEP
     after_dunning: AfterDunning = AfterDunning.CANCEL
+    subscription_schedule: Schedule = Schedule.OURS
+    """Who runs new subscriptions; a company that cannot leave it to us runs them whatever this says."""
     billing_zone: str = "UTC"
     """The IANA name of the zone in whose days subscriptions are counted."""
     tax: Tax = Tax()

@@ -75,7 +75,7 @@ class Capability(StrEnum):
     DISPUTE_EVIDENCE = auto()
     """``answer_dispute`` hands evidence in; elsewhere a person does, in the company's dashboard."""
     SUBSCRIPTIONS = auto()
-    """The company runs the schedule: ``subscribe`` and the three verbs beside it."""
+    """The company runs the schedule: ``subscribe`` and the four verbs beside it."""
     PORTAL = auto()
     """A page where the payer sees to cards and subscriptions: ``ensure_customer`` and ``portal_url``."""
     SAVED_METHODS = auto()
@@ -282,6 +282,10 @@ class Provider(ABC):
     ) -> SubscriptionObservation:
         """End it, now or with the period that is paid for. Safe to repeat."""
         raise self._cannot(reference, now, at_period_end)
+
+    async def keep_subscription(self, reference: str, now: datetime) -> SubscriptionObservation:
+        """Take back the wish to end it with its period. Safe to repeat."""
+        raise self._cannot(reference, now)
 
     async def change_subscription(
         self, reference: str, change: PlanChange, now: datetime

@@ -58,6 +58,18 @@ async def offers(tx: AsyncConnection, price_ids: Sequence[str]) -> dict[str, Off
     return {row.id: Offer(plan=_plan(known[row.plan_id], [_price(row)]), price=_price(row)) for row in rows}
 
 
+async def sold_as(tx: AsyncConnection, provider: str, name: str) -> list[Offer]:
+    """What a company that runs schedules calls so: what is on offer first, and the newest before older."""
+    query = (
+        select(prices.c.id)
+        .where(prices.c.provider_prices[provider].astext == name)
+        .order_by(prices.c.superseded_at.is_not(None), prices.c.created_at.desc(), prices.c.id)
+    )
+    found = (await tx.execute(query)).scalars().all()
+    known = await offers(tx, found)
+    return [known[price_id] for price_id in found]
+
+
 def prices_of(plan_id: str) -> Select[Any]:
     """The ids of all prices a plan ever had, for another query to use."""
     return select(prices.c.id).where(prices.c.plan_id == plan_id)

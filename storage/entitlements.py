@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, insert, not_, or_, select, update
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -45,17 +46,24 @@ async def grant(tx: AsyncConnection, payment: Payment, now: datetime) -> list[En
 
 
 async def follow(
-    tx: AsyncConnection, sub: Subscription, features: Sequence[Feature], payment_id: str | None
+    tx: AsyncConnection,
+    sub: Subscription,
+    features: Sequence[Feature],
+    payment_id: str | None,
+    *,
+    goes_on: bool = False,
 ) -> None:
     """What a subscription gives from here on: its plan's features, for the period that was paid.
 
-    A quota begins anew with a new period, and goes on within one. While a renewal is owed (PAST_DUE) the
-    period stays that which was paid. Without a ``payment_id`` rights stand with the payment they had.
+    A quota begins anew with a new period, and goes on within one. With ``goes_on``, and while a renewal is
+    owed (PAST_DUE), nothing new was paid for: what is given stays in the period, and with the payment, that
+    it had, also when a pause has moved that period's end.
     """
-    seats = sub.terms.quantity if sub.terms.price.per_seat else 1
-    period = sub.period
-    if period is None:
+    if sub.period is None:
         return
+    footing = sub.period.start, sub.period.end, payment_id
+    if goes_on or sub.status is SubscriptionStatus.PAST_DUE:
+        footing = await _footing(tx, sub, footing)
     await tx.execute(
         update(entitlements)
         .where(
@@ -65,9 +73,33 @@ async def follow(
         )
         .values(revoked_at=sub.updated_at)
     )
-    if not features:
-        return
-    same = entitlements.c.valid_from == period.start
+    if features:
+        await tx.execute(_granting(sub, features, footing))
+
+
+_Footing = tuple[datetime, datetime, str | None]
+"""Where rights of a subscription begin and end, and the payment that they stand and fall with."""
+
+
+async def _footing(tx: AsyncConnection, sub: Subscription, otherwise: _Footing) -> _Footing:
+    """That of the period that was paid last. A pause moves the end of a period, not its beginning."""
+    row = (
+        await tx.execute(
+            select(entitlements.c.valid_from, entitlements.c.valid_to, entitlements.c.payment_id)
+            .where(entitlements.c.subscription_id == sub.id)
+            .order_by(entitlements.c.valid_from.desc(), entitlements.c.payment_id.asc().nulls_last())
+            .limit(1)
+        )
+    ).one_or_none()
+    if row is None:
+        return otherwise
+    end = row.valid_to if sub.status is SubscriptionStatus.PAST_DUE else otherwise[1]
+    return row.valid_from, end, row.payment_id
+
+
+def _granting(sub: Subscription, features: Sequence[Feature], footing: _Footing) -> Insert:
+    seats = sub.terms.quantity if sub.terms.price.per_seat else 1
+    start, end, payment_id = footing
     adding = upsert(entitlements).values(
         [
             {
@@ -79,23 +111,25 @@ async def follow(
                 "feature": each.feature,
                 "quantity": sub.terms.quantity,
                 "quota": None if each.limit is None else each.limit * seats,
-                "valid_from": period.start,
-                "valid_to": period.end,
+                "valid_from": start,
+                "valid_to": end,
             }
             for each in features
         ]
     )
     new = adding.excluded
+    same = entitlements.c.valid_from == new.valid_from
     kept = func.coalesce(new.payment_id, entitlements.c.payment_id)
-    news: dict[str, Any] = {"quantity": new.quantity, "quota": new.quota, "revoked_at": None}
-    if sub.status is not SubscriptionStatus.PAST_DUE:
-        news |= {
-            "valid_from": new.valid_from,
-            "valid_to": new.valid_to,
+    news = {name: new[name] for name in ("quantity", "quota", "valid_from", "valid_to")}
+    return adding.on_conflict_do_update(
+        index_elements=["subscription_id", "feature"],
+        set_=news
+        | {
+            "revoked_at": None,
             "used": case((same, entitlements.c.used), else_=0),
             "payment_id": case((same, kept), else_=new.payment_id),
-        }
-    await tx.execute(adding.on_conflict_do_update(index_elements=["subscription_id", "feature"], set_=news))
+        },
+    )
 
 
 async def of_subscription(tx: AsyncConnection, subscription_id: str, now: datetime) -> list[Entitlement]:
@@ -123,6 +157,17 @@ async def of_user(
     )
     if feature is not None:
         query = query.where(entitlements.c.feature == feature)
+    return [_entitlement(row) for row in await tx.execute(query)]
+
+
+async def in_force(tx: AsyncConnection, user_id: str, feature: str, now: datetime) -> list[Entitlement]:
+    """What gives a user this feature now. Nobody else takes of it, or renews it, until the commit."""
+    query = (
+        _rights(now)
+        .where(entitlements.c.user_id == user_id, entitlements.c.feature == feature, _active(now))
+        .order_by(entitlements.c.id)
+        .with_for_update(of=entitlements, key_share=True)
+    )
     return [_entitlement(row) for row in await tx.execute(query)]
 
 

@@ -93,6 +93,15 @@ async def find(tx: AsyncConnection, wanted: SubscriptionFilter) -> list[Subscrip
     return await _read(tx, query.limit(wanted.limit).offset(wanted.offset))
 
 
+async def called(tx: AsyncConnection, account_id: str, reference: str) -> Subscription | None:
+    """The one that a company calls so, locked as by ``get``; None when none has learned that name."""
+    query = _whole().where(
+        subscriptions.c.account_id == account_id, subscriptions.c.provider_reference == reference
+    )
+    found = await _read(tx, query.with_for_update(of=subscriptions, key_share=True))
+    return found[0] if found else None
+
+
 async def save(tx: AsyncConnection, sub: Subscription) -> None:
     """Write a subscription whose lock is held as it stands from now on."""
     never = {"id", "tenant_id", "user_id", "created_at", "begun_at", "sandbox", "provider_run"}
@@ -190,15 +199,16 @@ async def leaderless(
         # The world's time is all but everybody's, and has an index of its own.
         due_there = due_there.where(theirs > 0)
     due_here = select(subscriptions.c.id).where(subscriptions.c.due_at <= now)
+    unheard = select(subscriptions.c.id).where(subscriptions.c.reread_at <= now)
+    by = subscriptions.c.due_at
     waiting = [
         query.where(
             true() if account_id is None else subscriptions.c.account_id == account_id,
-            ~subscriptions.c.provider_run,
             subscriptions.c.id.not_in(known),
         )
-        .order_by(subscriptions.c.due_at)
+        .order_by(mark)
         .limit(limit)
-        for query in (due_here, due_there)
+        for query, mark in ((due_here, by), (due_there, by), (unheard, subscriptions.c.reread_at))
     ]
     rows = await tx.execute(
         select(subscriptions.c.id, subscriptions.c.tenant_id).where(

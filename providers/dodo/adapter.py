@@ -320,6 +320,11 @@ class Dodo(Provider):
             return there
         return billing.subscription_said(said, self._hearing("cancel", reference, now))
 
+    async def keep_subscription(self, reference: str, now: datetime) -> SubscriptionObservation:
+        calls = self._api.subscriptions.with_raw_response
+        said = await answered(calls.update(reference, cancel_at_next_billing_date=False))
+        return billing.subscription_said(said, self._hearing("keep", reference, now))
+
     async def change_subscription(
         self, reference: str, change: PlanChange, now: datetime
     ) -> SubscriptionObservation:

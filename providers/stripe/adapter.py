@@ -324,6 +324,15 @@ class Stripe(Provider):
                 raise
             return told
 
+    async def keep_subscription(self, reference: str, now: datetime) -> SubscriptionObservation:
+        asked = self._api.subscriptions.update_async(
+            reference,
+            {"cancel_at_period_end": False},
+            {"idempotency_key": requests.anew("keep", reference, now)},
+        )
+        cause = f"keep:{now.isoformat()}:{reference}"
+        return await ask(asked, lambda said: words.subscription(said, cause, now))
+
     async def change_subscription(
         self, reference: str, change: PlanChange, now: datetime
     ) -> SubscriptionObservation:

@@ -11,11 +11,12 @@ from storage.tables.billing import (
     document_numbers,
     invoices,
     subscription_events,
+    subscription_words,
     subscriptions,
 )
 from storage.tables.catalog import plans, prices
 from storage.tables.messages import deliveries, event_sequences, events, inbox, webhook_endpoints
-from storage.tables.money import checkouts, entitlements, ledger_entries, payment_events, payments
+from storage.tables.money import checkouts, entitlements, ledger_entries, payment_events, payments, usage
 from storage.tables.money_back import approvals, disputes, refunds
 from storage.tables.people import credentials, provider_accounts, provider_health, tenants
 from storage.tables.records import (
@@ -58,7 +59,9 @@ __all__ = [
     "reconciliation_sightings",
     "refunds",
     "subscription_events",
+    "subscription_words",
     "subscriptions",
     "tenants",
+    "usage",
     "webhook_endpoints",
 ]

@@ -70,6 +70,8 @@ subscriptions = Table(
     Column("give_up_at", Moment),
     # In its own billing time, which may be ahead of the world's.
     Column("due_at", Moment),
+    # By the world's clock, where the company keeps the schedule.
+    Column("reread_at", Moment),
     Column("sandbox", Boolean, nullable=False),
     Column("correlation_id", String(128)),
     # By the world's clock: from here on an installation that counts faster does so.
@@ -90,14 +92,15 @@ subscriptions = Table(
     Index(
         "subscriptions_by_due_at",
         "due_at",
-        postgresql_where=text("due_at IS NOT NULL AND NOT provider_run"),
+        postgresql_where=text("due_at IS NOT NULL"),
     ),
     Index(
         "subscriptions_to_be_led",
         "account_id",
         "due_at",
-        postgresql_where=text("due_at IS NOT NULL AND NOT provider_run"),
+        postgresql_where=text("due_at IS NOT NULL"),
     ),
+    Index("subscriptions_to_be_read", "reread_at", postgresql_where=text("reread_at IS NOT NULL")),
     Index(
         "subscriptions_by_their_name",
         "account_id",
@@ -122,8 +125,34 @@ subscription_events = Table(
     Column("mrr_e4", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
     at("at"),
+    # As they were written, under the subscription's lock: what is dated by its deadline may come later than
+    # what is dated by a clock that had run ahead.
+    Column("seq", BigInteger, Identity(), nullable=False),
+    UniqueConstraint("seq"),
     Index(None, "subscription_id", "at"),
     Index(None, "tenant_id", "at"),
+)
+
+# What companies said of the subscriptions they run. Whose it is follows from the names.
+subscription_words = Table(
+    "subscription_words",
+    metadata,
+    Column("id", Id, primary_key=True),
+    of_tenant(),
+    Column("account_id", Id, ForeignKey("provider_accounts.id"), nullable=False),
+    Column("event_id", String(255), nullable=False),
+    # The subscription's, over there.
+    Column("reference", String(255), nullable=False),
+    Column("kind", String(16), nullable=False),
+    # Why it does not count.
+    Column("note", String(32)),
+    Column("observation", JSONB, nullable=False),
+    Column("told_at", Moment, nullable=False),
+    Column("read", Boolean, nullable=False),
+    at("heard_at"),
+    UniqueConstraint("account_id", "event_id"),
+    CheckConstraint("kind IN ('subscription', 'invoice')", name="kind"),
+    Index(None, "account_id", "reference"),
 )
 
 invoices = Table(

@@ -178,6 +178,27 @@ entitlements = Table(
     Index(None, "payment_id"),
 )
 
+usage = Table(
+    "usage",
+    metadata,
+    Column("id", Id, primary_key=True),
+    of_tenant(),
+    Column("idempotency_key", String(255), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("user_id", String(128), nullable=False),
+    Column("feature", String(128), nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    # From which rights, and in which of their periods: `domain.entitlement.Portion`.
+    Column("taken", JSONB, nullable=False),
+    # What the user was answered: how things stood just after.
+    Column("quota", BigInteger),
+    Column("used", BigInteger, nullable=False),
+    Column("remaining", BigInteger),
+    at("at"),
+    UniqueConstraint("tenant_id", "idempotency_key"),
+    CheckConstraint("quantity > 0", name="quantity"),
+)
+
 ledger_entries = Table(
     "ledger_entries",
     metadata,

@@ -11,14 +11,14 @@ MUTANTS = (
         edits=(
             Edit(
                 "api/webhooks.py",
-                "    news: list[tuple[str, Said, Payment]] = []\n",
+                "    letters: list[tuple[str, Said, Payment]] = []\n    moved: list[SubscriptionRef] = []\n",
                 """    later.add_task(_store, here, account, observations, body)
     return Received()
 
 
 async def _store(here: House, account: object, observations: list, body: bytes) -> Received:
     world, now, later = here.world, here.world.clock(), BackgroundTasks()
-    news = []
+    letters, moved = [], []
 """,
             ),
         ),
@@ -30,8 +30,8 @@ async def _store(here: House, account: object, observations: list, body: bytes) 
         edits=(
             Edit(
                 "api/webhooks.py",
-                "                news.append((letter.hearing, stored, payment))\n",
-                """                news.append((letter.hearing, stored, payment))
+                "                letters.append((letter.hearing, stored, payment))\n",
+                """                letters.append((letter.hearing, stored, payment))
                 await inbox.processed(tx, letter.id, "seen", now)
 """,
             ),

@@ -369,6 +369,7 @@ async def test_a_subscription_is_read_ended_and_changed(adapter: Dodo) -> None:
     for said in (
         await adapter.read_subscription("sub_1", NOW),
         await adapter.cancel_subscription("sub_1", NOW, at_period_end=True),
+        await adapter.keep_subscription("sub_1", NOW),
         await adapter.cancel_subscription("sub_1", NOW, at_period_end=False),
     ):
         assert said.word is SubscriptionWord.INCOMPLETE

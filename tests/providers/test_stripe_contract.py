@@ -298,6 +298,7 @@ async def test_a_subscription_is_read_changed_and_cancelled(stripe: Stripe, comp
         "proration_behavior": "none",
     }
     await stripe.cancel_subscription("sub_1", NOW, at_period_end=True)
+    await stripe.keep_subscription("sub_1", NOW)
     await stripe.cancel_subscription("sub_1", NOW, at_period_end=False)
     assert [each.method for each in company.received[-2:]] == ["POST", "DELETE"]
 

@@ -303,6 +303,7 @@ VERBS: Final[Mapping[str, Verb]] = {
             _ACTIVE,
             _PLANS,
         ),
+        Verb("keep_subscription", lambda it: it.keep_subscription(SUBSCRIPTION, NOW), _ACTIVE, _PLANS),
         Verb(
             "change_subscription",
             lambda it: it.change_subscription(SUBSCRIPTION, change(), NOW),

@@ -269,6 +269,7 @@ async def test_a_subscription_at_dodo_is_changed_and_ended(dodo: Dodo, spare_sho
     assert len((await spare_shop.company.control("GET", "ledger"))["captures"]) == 2
     ending = await dodo.cancel_subscription(reference, now(), at_period_end=True)
     assert (ending.word, ending.cancel_at_period_end) == (SubscriptionWord.ACTIVE, True)
+    assert not (await dodo.keep_subscription(reference, now())).cancel_at_period_end
     for _ in range(2):
         ended = await dodo.cancel_subscription(reference, now(), at_period_end=False)
         assert ended.word is SubscriptionWord.CANCELED

@@ -61,6 +61,9 @@ DOORS = {
         "/v1/subscriptions/{subscription_id}/change",
         {"quantity": 2, "proration": "next_period"},
     ),
+    "usage": Door(
+        "POST", "/v1/entitlements/usage", {"userId": "user-123", "feature": "reports", "quantity": 1}
+    ),
     "evidence": Door("POST", "/v1/disputes/{dispute_id}/evidence", {"statement": "It was delivered."}),
 }
 # All that a tenant can own.
@@ -68,7 +71,7 @@ TABLES = (
     *("tenants", "credentials", "provider_accounts", "webhook_endpoints", "payments", "payment_events"),
     *("events", "entitlements", "ledger_entries", "inbox", "checkouts", "refunds", "disputes", "approvals"),
     *("plans", "prices", "customers", "billing_sessions", "subscriptions", "subscription_events"),
-    *("invoices", "credit_notes", "document_numbers"),
+    *("invoices", "credit_notes", "document_numbers", "usage"),
     *("reconciliation_runs", "reconciliation_differences", "reconciliation_sightings"),
 )
 

@@ -228,6 +228,7 @@ CASE = Case(
             Rule("PATCH", f"/subscriptions/{SUBSCRIPTION}", subscription()),
             _SUBSCRIPTION,
         ],
+        "keep_subscription": [Rule("PATCH", f"/subscriptions/{SUBSCRIPTION}", subscription())],
         "change_subscription": [
             _SUBSCRIPTION,
             Rule("POST", f"/subscriptions/{SUBSCRIPTION}/change-plan", {"status": "applied"}),
@@ -247,6 +248,7 @@ CASE = Case(
         "find_charge": _BY_STATUS,
         "read_subscription": _BY_STATUS,
         "cancel_subscription": _BY_STATUS,
+        "keep_subscription": _BY_STATUS,
         "change_subscription": _BY_STATUS,
     },
     paid=_script_of_paid,

@@ -284,6 +284,7 @@ CASE = Case(
             Rule("POST", f"/v1/subscriptions/{SUBSCRIPTION}", subscription()),
             Rule("GET", f"/v1/subscriptions/{SUBSCRIPTION}", subscription()),
         ],
+        "keep_subscription": [Rule("POST", f"/v1/subscriptions/{SUBSCRIPTION}", subscription())],
         "change_subscription": [
             Rule("POST", f"/v1/subscriptions/{SUBSCRIPTION}", subscription()),
             Rule("GET", f"/v1/subscriptions/{SUBSCRIPTION}", subscription()),
@@ -304,6 +305,7 @@ CASE = Case(
         "find_charge": (Place(2, "status"),),
         "read_subscription": _BY_STATUS,
         "cancel_subscription": _BY_STATUS,
+        "keep_subscription": _BY_STATUS,
         "change_subscription": _BY_STATUS,
     },
     paid=_script_of_paid,
