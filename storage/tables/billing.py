@@ -114,8 +114,6 @@ subscription_events = Table(
     "subscription_events",
     metadata,
     Column("id", Id, primary_key=True),
-    # In the order in which they came to be: one instant may see several.
-    Column("number", BigInteger, Identity(), nullable=False),
     of_tenant(),
     Column("subscription_id", Id, ForeignKey("subscriptions.id"), nullable=False),
     Column("type", String(64), nullable=False),

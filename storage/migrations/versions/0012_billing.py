@@ -251,7 +251,6 @@ def _subscription_events() -> None:
     op.create_table(
         "subscription_events",
         sa.Column("id", _ID, nullable=False),
-        sa.Column("number", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("tenant_id", _ID, nullable=False),
         sa.Column("subscription_id", _ID, nullable=False),
         sa.Column("type", _ID, nullable=False),
