@@ -11,6 +11,7 @@ from tests.mutants import (
     papers,
     routing,
     selling,
+    using,
     walls,
 )
 from tests.mutants.mutant import Mutant, Waiting
@@ -19,7 +20,7 @@ MUTANTS = (
     *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS),
     *(*walls.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
-    *(*selling.MUTANTS, *papers.MUTANTS),
+    *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS),
 )
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)
