@@ -120,7 +120,7 @@ async def change(
     )
 
 
-def pause(sub: Subscription) -> Subscription:
+async def pause(world: World, sub: Subscription, actor: str) -> Subscription:  # noqa: ARG001
     """Raises ``IllegalTransition`` unless it pauses already: no company here can be asked to."""
     if sub.status is SubscriptionStatus.PAUSED:
         return sub

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Final
 
 import structlog
@@ -14,7 +15,8 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Query
 from pydantic import AfterValidator, AwareDatetime, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities import billing
+from activities import billing, company_run
+from activities.world import World
 from api.deps import About, AnyCaller, House, TheHouse, Trader, actor
 from api.invoices import InvoiceAnswer, LineAnswer, sums
 from api.strict import Answer, Instant, Model, Moment, StrictRoute, in_utc
@@ -128,6 +130,7 @@ async def get_subscription(subscription_id: str, who: AnyCaller, here: TheHouse)
     )
 
 
+Ask = Callable[[World, Subscription, str], Awaitable[Subscription]]
 Decide = Callable[[AsyncConnection, Subscription, datetime], Awaitable[Step]]
 
 
@@ -166,6 +169,12 @@ class Desk:
             endpoints = await events.announce(tx, tenant.id, done.told, wall) if done.told else []
         self._later.add_task(_set_going, self._here, done, endpoints)
         return done
+
+    async def ask_company(self, subscription_id: str, wish: Ask) -> Subscription | None:
+        """The subscription once the company that keeps its schedule has done it; None where we do."""
+        async with self._here.world.database.tenant(self._who.tenant_id) as tx:
+            sub = await subscriptions.get(tx, subscription_id)
+        return await wish(self._here.world, sub, actor(self._who)) if sub.provider_run else None
 
 
 AtDesk = Annotated[Desk, Depends()]
@@ -224,6 +233,11 @@ async def cancel_subscription(
     async def decide(_: AsyncConnection, sub: Subscription, now: datetime) -> Step:
         return cancel(sub, now, at_period_end=body.at_period_end)
 
+    theirs = await desk.ask_company(
+        subscription_id, partial(company_run.cancel, at_period_end=body.at_period_end)
+    )
+    if theirs is not None:
+        return SubscriptionAnswer.of(theirs)
     # Nobody who wants out is kept waiting: a charge that is on its way goes back when it arrives.
     return SubscriptionAnswer.of((await desk.carry_out(subscription_id, decide, waits=False)).sub)
 
@@ -235,6 +249,9 @@ async def pause_subscription(subscription_id: str, desk: AtDesk) -> Subscription
     async def decide(_: AsyncConnection, sub: Subscription, now: datetime) -> Step:
         return pause(sub, now)
 
+    theirs = await desk.ask_company(subscription_id, company_run.pause)
+    if theirs is not None:
+        return SubscriptionAnswer.of(theirs)
     return SubscriptionAnswer.of((await desk.carry_out(subscription_id, decide, waits=True)).sub)
 
 
@@ -245,6 +262,9 @@ async def resume_subscription(subscription_id: str, desk: AtDesk) -> Subscriptio
     async def decide(_: AsyncConnection, sub: Subscription, now: datetime) -> Step:
         return resume(sub, now)
 
+    theirs = await desk.ask_company(subscription_id, company_run.resume)
+    if theirs is not None:
+        return SubscriptionAnswer.of(theirs)
     return SubscriptionAnswer.of((await desk.carry_out(subscription_id, decide, waits=True)).sub)
 
 
@@ -259,6 +279,14 @@ class Wish(Value):
     async def step(self, tx: AsyncConnection, sub: Subscription, now: datetime) -> Step:
         """What it makes of a subscription. Raises ``NotFound`` and ``ValidationFailed`` for the price."""
         return change(sub, await self._terms(tx, sub), self.proration, now, self.since)
+
+    async def at_company(self, world: World, sub: Subscription, by: str) -> Subscription:
+        """Have the company sell it from now on. Raises as ``step`` and ``company_run.change`` do."""
+        async with world.database.tenant(sub.tenant_id) as tx:
+            terms = await self._terms(tx, sub)
+            if (await tenants.get(tx, sub.tenant_id)).suspended:
+                raise TenantSuspended
+        return await company_run.change(world, sub, terms, self.proration, by)
 
     async def _terms(self, tx: AsyncConnection, sub: Subscription) -> Terms:
         quantity = self.quantity or sub.terms.quantity
@@ -289,6 +317,9 @@ async def change_subscription(subscription_id: str, body: NewTerms, desk: AtDesk
         proration=body.proration,
         since=body.proration_date,
     )
+    theirs = await desk.ask_company(subscription_id, wish.at_company)
+    if theirs is not None:
+        return ChangedSubscription(invoice=None, **told(theirs))
     done = await desk.carry_out(subscription_id, wish.step, waits=True)
     return ChangedSubscription(invoice=_made(done), **told(done.sub))
 

@@ -17,7 +17,7 @@ from api.affairs import Affair
 from api.deps import About, AnyCaller, Exchange, House, Owner, PlatformOperator, TheHouse, actor
 from api.invoices import PartyAnswer, TaxAnswer
 from api.strict import Answer, Instant, Model, StrictRoute
-from domain.billing import AfterDunning
+from domain.billing import AfterDunning, Schedule
 from domain.errors import Unauthorized, ValidationFailed
 from domain.money import CURRENCIES, LARGEST
 from domain.signatures import new_secret
@@ -47,6 +47,7 @@ _NOT_NULL: Final = {
     "partial_refund",
     "refund_approval_threshold",
     "after_dunning",
+    "subscription_schedule",
     "billing_zone",
     "tax",
 }
@@ -121,6 +122,7 @@ class SettingsAnswer(Answer):
     partial_refund: PartialRefundPolicy
     refund_approval_threshold: dict[str, int]
     after_dunning: AfterDunning
+    subscription_schedule: Schedule
     billing_zone: str
     tax: TaxAnswer
     invoice_issuer: PartyAnswer | None
@@ -273,6 +275,7 @@ class NewSettings(Model):
     refund_approval_threshold: dict[Currency, Annotated[int, Field(ge=0, le=LARGEST)]] | None = None
     """By currency, all of them: a refund of more needs an approver. What is not named needs none."""
     after_dunning: AfterDunning | None = None
+    subscription_schedule: Schedule | None = None
     """What becomes of a subscription when all tries to have it paid were in vain."""
     billing_zone: Annotated[str, Field(max_length=64), AfterValidator(_is_zone)] | None = None
     """In whose days the periods of new subscriptions are counted, and documents are dated."""

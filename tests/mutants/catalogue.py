@@ -7,6 +7,7 @@ from tests.mutants import (
     evidence,
     eyes,
     messages,
+    mirror,
     money,
     papers,
     routing,
@@ -20,7 +21,7 @@ MUTANTS = (
     *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS),
     *(*walls.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
-    *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS),
+    *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
 )
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)

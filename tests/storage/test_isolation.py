@@ -63,6 +63,7 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await tenant.ended(payment)
             await billed(tenant)
             assert (await tenant.use("pro")).status_code == 201
+            await heard_of(tenant)
             await money_back(tenant)
             await tenant.disputed(payment)
             await in_trouble(tenant)
@@ -94,6 +95,15 @@ async def billed(tenant: Tenant) -> None:
     await anna.subscribes((await plan(tenant))["prices"][0])
     (invoice,) = await anna.invoices()
     await becomes(tenant, await refund(tenant, {"id": invoice["paymentId"]}, amount=1000), "SUCCEEDED")
+
+
+async def heard_of(tenant: Tenant) -> None:
+    """A word on a subscription that a company runs."""
+    await tenant.rows(
+        "INSERT INTO subscription_words (id, tenant_id, account_id, event_id, reference, kind, observation,"
+        " told_at, read, heard_at) SELECT 'wrd_' || id, tenant_id, id, 'evt_1', 'theirs', 'subscription',"
+        " '{}', now(), false, now() FROM provider_accounts"
+    )
 
 
 async def in_trouble(tenant: Tenant) -> None:

@@ -178,6 +178,55 @@ async def test_a_checkout_that_the_company_never_speaks_of_expires_and_may_yet_b
     assert (await dodo.anna.status())["access"] == "full"
 
 
+async def test_a_day_of_silence_is_broken_by_asking(dodo: Dodo) -> None:
+    await dodo.begins()
+    await dodo.delivers(dodo.happens("active", 0))
+    assert (await dodo.anna.status())["status"] == "active"
+    dodo.company.plays([Rule("GET", "/subscriptions/sub_theirs", dodo.stands("cancelled", 20))])
+    await dodo.tenant.rows("UPDATE subscriptions SET reread_at = now()")
+    assert (await dodo.anna.becomes("canceled"))["access"] == "none"
+    # Of what has ended nobody is asked again.
+    assert await dodo.tenant.rows("SELECT reread_at FROM subscriptions") == [{"reread_at": None}]
+
+
+async def test_wishes_are_carried_out_by_the_company_and_its_answer_counts(dodo: Dodo) -> None:
+    await dodo.begins()
+    refused(await dodo.anna.call("POST", "/cancel", json={}), 409, "illegal_transition")
+    await dodo.delivers(dodo.happens("active", 0))
+    there = "/subscriptions/sub_theirs"
+    dodo.company.plays([Rule("PATCH", there, dodo.stands("active", 1, cancel_at_next_billing_date=True))])
+    leaving = await dodo.anna.call("POST", "/cancel", json={"atPeriodEnd": True})
+    assert (leaving.status_code, leaving.json()["cancelAtPeriodEnd"]) == (200, True)
+    dodo.company.plays([Rule("PATCH", there, dodo.stands("active", 2))])
+    assert not (await dodo.anna.call("POST", "/resume")).json()["cancelAtPeriodEnd"]
+    dodo.company.plays(
+        [Rule("POST", f"{there}/change-plan", {}), Rule("GET", there, dodo.stands("active", 3, quantity=4))]
+    )
+    changed = await dodo.anna.call("POST", "/change", json={"quantity": 4})
+    assert (changed.json()["quantity"], changed.json()["invoice"]) == (4, None)
+    for deed, body in (("/pause", {}), ("/change", {"quantity": 5, "proration": "next_period"})):
+        refused(await dodo.anna.call("POST", deed, json=body), 409, "illegal_transition")
+    dodo.company.plays([Rule("PATCH", there, dodo.stands("cancelled", 4))])
+    assert (await dodo.anna.call("POST", "/cancel", json={})).json()["status"] == "canceled"
+    assert (await dodo.anna.call("POST", "/cancel", json={})).status_code == 200
+    assert await dodo.told() == ["created", "activated", "changed", "changed", "changed", "canceled"]
+
+
+async def test_where_both_could_keep_the_schedule_the_tenant_says_who_does(tenant: Tenant) -> None:
+    settings = "/v1/tenants/me/settings"
+    answer = await tenant.call("PATCH", settings, json={"subscriptionSchedule": "provider"})
+    assert answer.json()["subscriptionSchedule"] == "provider"
+    keys = {"apiKey": "rk_test_1", "webhookSecret": f"whsec_{'A' * 32}"}
+    made = await tenant.call("PUT", "/v1/tenants/me/providers/stripe", json={"credentials": keys})
+    assert made.status_code == 200, made.text
+    price = (await plan(tenant))["prices"][0]["id"]
+    wish = await Subscriber(tenant, "anna").session(mode="checkout", priceId=price, provider="stripe")
+    # It has no name there: had we kept the schedule, none would be needed.
+    assert refused(wish, 422, "validation_failed")["errors"][0]["pointer"] == "/priceId"
+    # The sandbox keeps no schedules, so there it is ours whatever is wished.
+    await Subscriber(tenant, "ben").checkout(price, provider="sandbox")
+
+
 async def test_the_company_renews_and_its_bills_are_told(house: House, receiver: Receiver) -> None:
     shop = await customer_of(await house.tenant(webhook_url=receiver.url), "dodo")
     # Its own clock is everybody's, so it is pushed by no more than a day.
