@@ -147,7 +147,7 @@ async def history(tx: AsyncConnection, subscription_id: str) -> list[dict[str, A
     rows = await tx.execute(
         select(*(subscription_events.c[name] for name in columns))
         .where(subscription_events.c.subscription_id == subscription_id)
-        .order_by(subscription_events.c.at, subscription_events.c.id)
+        .order_by(subscription_events.c.seq)
     )
     return [dict(row) for row in rows.mappings()]
 
