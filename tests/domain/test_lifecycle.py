@@ -603,6 +603,9 @@ def test_a_change_cannot_be_dated_before_the_last_one() -> None:
     back = change(life.sub, terms(310), Proration.PRORATE, life.now, NEW_YEAR + 20 * DAY)
     assert back.bill is not None
     assert [line.amount_minor for line in back.bill.lines] == [-11_000, 110]
+    life.do(back)
+    again = change(life.sub, terms(310), Proration.PRORATE, life.now, NEW_YEAR + 20 * DAY)
+    assert (again.bill, again.told) == (None, ())
 
 
 def test_a_change_that_costs_less_than_nothing_becomes_credit_which_renewals_use_up() -> None:

@@ -117,7 +117,11 @@ MUTANTS = (
         name="change-before-the-last",
         breaks="A change dated back before another gives back at a price that had not been billed then.",
         edits=(
-            Edit(CHANGES, "if wished is not None and since <", "if since < sub.period.start and since <"),
+            Edit(
+                CHANGES,
+                "    if since < _whole_hours(sub.period, sub.updated_at):",
+                "    if since < sub.period.start:",
+            ),
         ),
         killers=(f"{RULES}::test_a_change_cannot_be_dated_before_the_last_one",),
     ),
