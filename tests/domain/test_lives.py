@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -35,10 +36,23 @@ AMOUNTS = st.sampled_from([0, 999, 999, 30_000])
 MONTHLY = st.sampled_from([Interval.MONTH, Interval.MONTH, Interval.YEAR])
 TERMS = st.builds(terms, AMOUNTS, MONTHLY, st.integers(1, 3))
 CARDS = st.sampled_from(Card)
+Beginning = tuple[datetime, Terms, int, AfterDunning, bool]
+BEGINNING = st.tuples(
+    BEGINNINGS,
+    TERMS,
+    st.sampled_from([0, 0, 2, 14]),
+    st.sampled_from(AfterDunning),
+    st.sampled_from([*[False] * 4, True]),
+)
+CHANGES = st.tuples(TERMS, st.sampled_from(Proration), st.sampled_from([None, 0, 12, 24 * 7]))
 DEAREST = 90_000
 ENDED = {S.CANCELED, S.INCOMPLETE_EXPIRED}
 # More than anything that may come due within the longest leap of time, a renewal each month and all tries.
 BUSIEST = 150
+
+
+def _changed(wanted: Terms, proration: Proration, since: datetime | None, life: Life) -> Step:
+    return change(life.sub, wanted, proration, life.now, since)
 
 
 class Lives(RuleBasedStateMachine):
@@ -50,16 +64,9 @@ class Lives(RuleBasedStateMachine):
         self.asked = False
         """Whether somebody's wish is being carried out, and not what time brings."""
 
-    @initialize(
-        at=BEGINNINGS,
-        wanted=TERMS,
-        trial=st.sampled_from([0, 0, 2, 14]),
-        policy=st.sampled_from(AfterDunning),
-        hesitates=st.sampled_from([False] * 4 + [True]),
-    )
-    def goes_to_a_checkout(
-        self, at: datetime, wanted: Terms, trial: int, policy: AfterDunning, *, hesitates: bool
-    ) -> None:
+    @initialize(beginning=BEGINNING)
+    def goes_to_a_checkout(self, beginning: Beginning) -> None:
+        at, wanted, trial, policy, hesitates = beginning
         price = wanted.price.model_copy(update={"trial_days": trial})
         sub = unborn(at, wanted.model_copy(update={"price": price}), "Europe/Budapest")
         self.life = Life(sub, at, policy, watch=self.seen)
@@ -118,14 +125,19 @@ class Lives(RuleBasedStateMachine):
     def resumes(self) -> None:
         self.wishes(lambda life: resume(life.sub, life.now))
 
-    @precondition(lambda self: not self.life.on_its_way)
-    @rule(wanted=TERMS, proration=st.sampled_from(Proration), ago=st.sampled_from([None, 0, 12, 24 * 7]))
-    def changes(self, wanted: Terms, proration: Proration, ago: int | None) -> None:
-        def wish(life: Life) -> Step:
-            since = None if ago is None else life.now - timedelta(hours=ago)
-            return change(life.sub, wanted, proration, life.now, since)
+    @rule(chain=st.lists(CHANGES, min_size=1, max_size=4))
+    def changes(self, chain: list[tuple[Terms, Proration, int | None]]) -> None:
+        for wanted, proration, ago in chain:
+            if self.life.on_its_way:
+                break
+            since = None if ago is None else self.life.now - timedelta(hours=ago)
+            self.wishes(partial(_changed, wanted, proration, since))
+            self.life.until(self.life.now)
 
-        self.wishes(wish)
+    @precondition(lambda self: self.life.status in ENDED and not self.life.charging)
+    @rule(beginning=BEGINNING)
+    def comes_back(self, beginning: Beginning) -> None:
+        self.goes_to_a_checkout(beginning)
 
     def wishes(self, wish: Callable[[Life], Step]) -> None:
         self.asked = True
@@ -213,10 +225,12 @@ class Lives(RuleBasedStateMachine):
 
 def test_whatever_happens_to_a_subscription_the_rules_hold() -> None:
     quick = settings(
-        max_examples=100,
+        max_examples=200,
         stateful_step_count=25,
         deadline=None,
         derandomize=True,
+        # What is found is told as it was found: making it shorter takes minutes.
+        phases=[Phase.generate],
         suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
     )
     run_state_machine_as_test(Lives, settings=quick)
