@@ -18,7 +18,7 @@ from workflows.subscription import workflow_id
 
 MONTHS = 24
 # A look a week, and what a charge needs.
-EVENTS_A_RENEWAL = 100
+EVENTS_A_RENEWAL = 75
 
 
 async def from_the_last_of_january(tenant: Tenant, anna: Subscriber) -> Rhythm:
