@@ -19,10 +19,10 @@ from tests.mutants import (
 from tests.mutants.mutant import Mutant, Waiting
 
 MUTANTS = (
-    *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS),
+    *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS, *changing.MUTANTS),
     *(*walls.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
-    *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS, *changing.MUTANTS),
+    *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
 )
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)
