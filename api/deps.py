@@ -15,6 +15,7 @@ from temporalio.client import Client
 from activities.world import World
 from api.affairs import Affair, concerns
 from api.tokens import AccessClaims, Tokens
+from api.turns import Turns
 from domain import text
 from domain.errors import Forbidden, Unauthorized
 from domain.tenant import MAY_ADMINISTER, MAY_TRADE, Caller, Credential, Role
@@ -61,6 +62,7 @@ class House:
     api_base_allowed: bool
     sandbox_platform_key: str | None
     believed: Believed = field(default_factory=Believed)
+    turns: Turns = field(default_factory=Turns)
 
 
 def house(request: Request) -> House:

@@ -124,7 +124,8 @@ async def use_entitlement(
         feature=body.feature,
         quantity=body.quantity,
     )
-    async with here.world.database.tenant(who.tenant_id) as tx:
+    turn = here.turns.of(use.tenant_id, use.user_id, use.feature)
+    async with turn, here.world.database.tenant(who.tenant_id) as tx:
         used, repeated = await usage.take(tx, use, here.world.clock())
     if repeated:
         about.headers["Idempotent-Replayed"] = "true"

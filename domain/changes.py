@@ -36,7 +36,8 @@ def counts_from(sub: Subscription, now: datetime, wished: datetime | None = None
     """The instant up to which the old terms count, and from which the new ones do: ``now``, unless wished.
 
     Whole hours of the period are counted, so that a preview still holds a moment later. Raises
-    ``ValidationFailed`` for a wish outside of what has passed of the period.
+    ``ValidationFailed`` for a wish outside of what has passed of the period, or before the last thing that
+    has happened to the subscription: from there on other terms may have counted than did before.
     """
     if wished is not None and wished > now:
         raise ValidationFailed(errors=(("/prorationDate", "this is still to come"),))
@@ -46,8 +47,15 @@ def counts_from(sub: Subscription, now: datetime, wished: datetime | None = None
         return at
     if at < sub.period.start and wished is not None:
         raise ValidationFailed(errors=(("/prorationDate", "this is before the present period"),))
-    passed = max(min(at, sub.period.end) - sub.period.start, timedelta(0))
-    return sub.period.start + passed // _COUNTED_BY * _COUNTED_BY
+    since = _whole_hours(sub.period, at)
+    if wished is not None and since < _whole_hours(sub.period, sub.updated_at):
+        raise ValidationFailed(errors=(("/prorationDate", "it has changed since; ask for another preview"),))
+    return since
+
+
+def _whole_hours(period: Period, at: datetime) -> datetime:
+    passed = max(min(at, period.end) - period.start, timedelta(0))
+    return period.start + passed // _COUNTED_BY * _COUNTED_BY
 
 
 def change(
@@ -81,8 +89,10 @@ def change(
         rhythm = _rhythm(terms, sub, sub.rhythm.anchor)
         return Step(after=after.model_copy(update={"rhythm": rhythm}), at=now, told=("changed",), grant=True)
     if proration is Proration.NONE:
+        after = after.model_copy(update={"billed": sub.billed or sub.terms})
         return Step(after=after, at=now, told=("changed",), grant=True)
-    return _prorated(after, sub.terms, sub.period, since)
+    # What was billed is given back, whatever it has come to be without a bill.
+    return _prorated(after.model_copy(update={"billed": None}), sub.billed or sub.terms, sub.period, since)
 
 
 def _prorated(after: Subscription, old: Terms, period: Period, since: datetime) -> Step:

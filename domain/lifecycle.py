@@ -55,6 +55,8 @@ class Subscription(Value):
     terms: Terms
     pending: Terms | None = None
     """What it will be from the next period on."""
+    billed: Terms | None = None
+    """By what the present period was billed, where its terms have changed since without a bill."""
     rhythm: Rhythm
     next_number: int = 0
     """The number, in the rhythm, of the period that follows the present one."""
@@ -292,6 +294,7 @@ def _next_period(sub: Subscription, at: datetime) -> Step:
         update={
             "terms": terms,
             "pending": None,
+            "billed": None,
             "rhythm": rhythm,
             "next_number": number + 1,
             "period": period,

@@ -70,14 +70,11 @@ _WAITED: Final = """
 
 # Of all that is dated before an instant, what was written last is true at that instant.
 _REVENUE: Final = """
-    WITH latest AS (
-        SELECT max(seq) FILTER (WHERE at < :start) AS opening, max(seq) AS closing,
+    WITH compared AS (
+        SELECT currency, (max(ARRAY[seq, mrr_e4]))[2] AS after,
+            coalesce((max(ARRAY[seq, mrr_e4]) FILTER (WHERE at < :start))[2], 0) AS before,
             coalesce(bool_or(mrr_e4 > 0) FILTER (WHERE at < :start), false) AS known
-        FROM subscription_events WHERE at < :end GROUP BY subscription_id
-    ), compared AS (
-        SELECT closing.currency, known, coalesce(opening.mrr_e4, 0) AS before, closing.mrr_e4 AS after
-        FROM latest JOIN subscription_events closing ON closing.seq = latest.closing
-        LEFT JOIN subscription_events opening ON opening.seq = latest.opening
+        FROM subscription_events WHERE at < :end GROUP BY subscription_id, currency
     )
     SELECT currency, sum(before) AS start,
         coalesce(sum(after) FILTER (WHERE before = 0 AND NOT known), 0) AS new,

@@ -56,8 +56,32 @@ QUESTIONS: Final[Mapping[str, str]] = {
         FROM entitlements e JOIN payments p ON p.id = e.payment_id WHERE p.status <> 'SUCCEEDED'
         UNION ALL
         SELECT p.id, 'paid for ' || jsonb_array_length(p.entitlements) || ' rights, got ' || count(e.id)
-        FROM payments p LEFT JOIN entitlements e ON e.payment_id = p.id WHERE p.status = 'SUCCEEDED'
-        GROUP BY p.id HAVING count(e.id) <> jsonb_array_length(p.entitlements)
+        FROM payments p LEFT JOIN entitlements e ON e.payment_id = p.id AND e.subscription_id IS NULL
+        WHERE p.status = 'SUCCEEDED' GROUP BY p.id HAVING count(e.id) <> jsonb_array_length(p.entitlements)
+        UNION ALL
+        SELECT e.id, 'is not the subscriber''s' FROM entitlements e JOIN subscriptions s
+            ON s.id = e.subscription_id WHERE (e.tenant_id, e.user_id) <> (s.tenant_id, s.user_id)
+        UNION ALL
+        SELECT e.id, 'stands with a payment of something else' FROM entitlements e
+        JOIN payments p ON p.id = e.payment_id LEFT JOIN invoices i ON i.id = p.invoice_id
+        WHERE e.subscription_id IS NOT NULL AND i.subscription_id IS DISTINCT FROM e.subscription_id
+        UNION ALL
+        SELECT e.id, 'stands with no payment, but its period was paid' FROM entitlements e
+        WHERE e.subscription_id IS NOT NULL AND e.payment_id IS NULL AND EXISTS (SELECT FROM invoices i
+            WHERE i.subscription_id = e.subscription_id AND i.status = 'paid' AND i.amount_due_minor > 0
+                AND i.reason <> 'subscription_update' AND i.period_start = e.valid_from)
+        UNION ALL
+        SELECT e.id, 'ends when its period does not' FROM entitlements e JOIN subscriptions s
+            ON s.id = e.subscription_id AND s.status IN ('trialing', 'active') AND e.revoked_at IS NULL
+        WHERE e.valid_to IS DISTINCT FROM s.period_end AND NOT EXISTS (SELECT FROM invoices i
+            WHERE i.subscription_id = s.id AND i.status = 'open')
+        UNION ALL
+        SELECT e.id, 'says ' || e.used || ' were used in its period, ' || coalesce(sum(t.quantity), 0)
+            || ' were'
+        FROM entitlements e LEFT JOIN (usage u CROSS JOIN LATERAL jsonb_to_recordset(u.taken)
+            AS t(entitlement_id text, valid_from timestamptz, quantity bigint))
+            ON t.entitlement_id = e.id AND t.valid_from = e.valid_from
+        GROUP BY e.id HAVING e.used <> coalesce(sum(t.quantity), 0)
     """,
     "I5 tenants are told everything, without gaps": """
         SELECT s.tenant_id AS subject, 'counted to ' || s.last || ', has ' || count(e.id) AS problem

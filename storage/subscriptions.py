@@ -157,7 +157,7 @@ async def history(tx: AsyncConnection, subscription_id: str) -> list[dict[str, A
     rows = await tx.execute(
         select(*(subscription_events.c[name] for name in columns))
         .where(subscription_events.c.subscription_id == subscription_id)
-        .order_by(subscription_events.c.at, subscription_events.c.id)
+        .order_by(subscription_events.c.seq)
     )
     return [dict(row) for row in rows.mappings()]
 
@@ -234,18 +234,20 @@ def _whole() -> Select[Any]:
 
 async def _read(tx: AsyncConnection, query: Select[Any]) -> list[Subscription]:
     rows = (await tx.execute(query)).all()
-    ids = {row.price_id for row in rows} | {row.pending_price_id for row in rows if row.pending_price_id}
+    ids = {id_ for row in rows for id_ in (row.price_id, row.pending_price_id, row.billed_price_id) if id_}
     offers = await catalog.offers(tx, sorted(ids)) if ids else {}
     return [_subscription(row, offers) for row in rows]
 
 
 def _columns(sub: Subscription) -> dict[str, Any]:
-    pending, period = sub.pending, sub.period
+    pending, billed, period = sub.pending, sub.billed, sub.period
     return sub.model_dump(include=set(_PLAIN)) | {
         "price_id": sub.terms.price.id,
         "quantity": sub.terms.quantity,
         "pending_price_id": None if pending is None else pending.price.id,
         "pending_quantity": None if pending is None else pending.quantity,
+        "billed_price_id": None if billed is None else billed.price.id,
+        "billed_quantity": None if billed is None else billed.quantity,
         "anchor": sub.rhythm.anchor,
         "zone": sub.rhythm.zone,
         "period_start": None if period is None else period.start,
@@ -261,9 +263,11 @@ def _subscription(row: Row[Any], offers: Mapping[str, Offer]) -> Subscription:
         anchor=row.anchor, interval=terms.price.interval, count=terms.price.interval_count, zone=row.zone
     )
     pending = row.pending_price_id and _terms(offers[row.pending_price_id], row.pending_quantity)
+    billed = row.billed_price_id and _terms(offers[row.billed_price_id], row.billed_quantity)
     return Subscription(
         terms=terms,
         pending=pending or None,
+        billed=billed or None,
         rhythm=rhythm,
         period=None if row.period_end is None else Period(start=row.period_start, end=row.period_end),
         ahead=timedelta(seconds=row.ahead_seconds),

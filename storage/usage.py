@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, select, update
+from sqlalchemy import Row, case, exists, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.entitlement import Allowance, Portion, allowance, portions
+from domain.entitlement import Entitlement, Portion, allowance, portions
 from domain.errors import IdempotencyConflict, LimitExceeded
 from domain.values import Value, new_id
 from storage import entitlements as rights
@@ -50,45 +50,49 @@ async def take(tx: AsyncConnection, use: Use, now: datetime) -> tuple[Used, bool
         taken = portions(held, use.quantity)
     except LimitExceeded:
         # Perhaps it was this very key that took the last of it.
-        if (known := await _known(tx, use)) is None:
-            raise
-        return known, True
-    amounts = {portion.entitlement_id: portion.quantity for portion in taken}
-    after = [right.model_copy(update={"used": right.used + amounts.get(right.id, 0)}) for right in held]
-    added = await _added(tx, use, taken, allowance(after), now)
-    if added is None:
-        known = await _known(tx, use)
-        if known is None:
-            raise IdempotencyConflict
-        return known, True
-    await tx.execute(
-        update(entitlements)
-        .where(entitlements.c.id.in_(amounts))
-        .values(used=entitlements.c.used + case(amounts, value=entitlements.c.id))
-    )
-    return added, False
+        if (known := await _known(tx, use)) is not None:
+            return known, True
+        # Or we have just waited for a renewal: a query that waits sees the renewed right, but not yet its
+        # payment. Ours are the locks by now, so this one sees all there is.
+        held = await rights.in_force(tx, use.user_id, use.feature, now)
+        taken = portions(held, use.quantity)
+    if (written := await _written(tx, use, held, taken, now)) is not None:
+        return written, False
+    if (known := await _known(tx, use)) is None:
+        raise IdempotencyConflict
+    return known, True
 
 
-async def _added(
-    tx: AsyncConnection, use: Use, taken: Sequence[Portion], left: Allowance, now: datetime
+async def _written(
+    tx: AsyncConnection, use: Use, held: Sequence[Entitlement], taken: Sequence[Portion], now: datetime
 ) -> Used | None:
-    """The use on record; None when its key is taken."""
-    row = (
-        await tx.execute(
-            upsert(usage)
-            .values(
-                id=new_id("use", now),
-                taken=[portion.model_dump(mode="json") for portion in taken],
-                quota=left.limit,
-                used=left.used,
-                remaining=left.remaining,
-                at=now,
-                **use.model_dump(),
-            )
-            .on_conflict_do_nothing(index_elements=["tenant_id", "idempotency_key"])
-            .returning(usage)
+    """On record and counted, in one statement, as others wait. None, and nothing, when the key is taken."""
+    amounts = {portion.entitlement_id: portion.quantity for portion in taken}
+    left = allowance(
+        [right.model_copy(update={"used": right.used + amounts.get(right.id, 0)}) for right in held]
+    )
+    added = (
+        upsert(usage)
+        .values(
+            id=new_id("use", now),
+            taken=[portion.model_dump(mode="json") for portion in taken],
+            quota=left.limit,
+            used=left.used,
+            remaining=left.remaining,
+            at=now,
+            **use.model_dump(),
         )
-    ).one_or_none()
+        .on_conflict_do_nothing(index_elements=["tenant_id", "idempotency_key"])
+        .returning(usage)
+        .cte("added")
+    )
+    counted = (
+        update(entitlements)
+        .where(entitlements.c.id.in_(amounts), exists().select_from(added))
+        .values(used=entitlements.c.used + case(amounts, value=entitlements.c.id))
+        .cte("counted")
+    )
+    row = (await tx.execute(select(added).add_cte(counted))).one_or_none()
     return None if row is None else _used(row)
 
 

@@ -238,6 +238,17 @@ class Tenant:
         found: Json = answer.json()
         return found
 
+    async def use(
+        self, feature: str, user: str = "user-123", quantity: int = 1, key: str | None = None
+    ) -> httpx.Response:
+        """A user takes of what they are entitled to."""
+        return await self.call(
+            "POST",
+            "/v1/entitlements/usage",
+            json={"userId": user, "feature": feature, "quantity": quantity},
+            headers={"Idempotency-Key": key or secrets.token_hex(8)},
+        )
+
     async def rows(self, query: str, *arguments: Any) -> list[Json]:
         """Our own rows of this tenant."""
         async with self.house.database() as db, db.transaction():

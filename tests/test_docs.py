@@ -157,6 +157,20 @@ def test_the_first_payment_can_be_pasted_into_a_shell(house: House, tmp_path: Pa
     assert json.loads(check)["entitled"]
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.timeout(150)
+def test_a_subscriptions_life_can_be_pasted_into_a_shell(house: House, tmp_path: Path) -> None:
+    (commands,) = [block for block in blocks("docs/sandbox.md", "sh") if "ready.json" in block]
+    (tmp_path / ".paysaga").symlink_to(house.data_dir)
+    done = subprocess.run(
+        ["sh", "-eu"], input=commands, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
+    )
+    active, owed, healed, *lines = done.stdout.splitlines()
+    assert (active, owed, healed) == ("active", "past_due", "active")
+    assert '"number": 2,' in done.stdout
+    assert len(lines) % 3 == 0
+
+
 async def test_the_pages_that_problems_point_at_are_served(house: House) -> None:
     problem = (await house.http.get("/v1/tenants/me")).json()
     address, _, anchor = problem["type"].partition("#")

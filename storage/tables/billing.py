@@ -50,6 +50,8 @@ subscriptions = Table(
     Column("quantity", BigInteger, nullable=False),
     Column("pending_price_id", Id, ForeignKey("prices.id")),
     Column("pending_quantity", BigInteger),
+    Column("billed_price_id", Id, ForeignKey("prices.id")),
+    Column("billed_quantity", BigInteger),
     Column("anchor", Moment, nullable=False),
     Column("zone", String(64), nullable=False),
     Column("next_number", Integer, nullable=False),
@@ -86,6 +88,7 @@ subscriptions = Table(
     CheckConstraint("quantity > 0", name="quantity"),
     CheckConstraint("credit_minor >= 0", name="credit"),
     CheckConstraint("(pending_price_id IS NULL) = (pending_quantity IS NULL)", name="pending"),
+    CheckConstraint("(billed_price_id IS NULL) = (billed_quantity IS NULL)", name="billed"),
     Index(None, "tenant_id", "user_id", "created_at"),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "customer_id"),
@@ -126,7 +129,6 @@ subscription_events = Table(
     # As they were written, under the subscription's lock: what is dated by its deadline may come later than
     # what is dated by a clock that had run ahead.
     Column("seq", BigInteger, Identity(), nullable=False),
-    UniqueConstraint("seq"),
     Index(None, "subscription_id", "at"),
     Index(None, "tenant_id", "at"),
 )

@@ -160,7 +160,6 @@ class Life:
 
     def do(self, step: Step) -> None:
         """Write down what was decided, as the database's side does it."""
-        self.watch(step)
         self._becomes(step)
         if step.drop is not None and self.pending is not None:
             dropped = self.pending
@@ -201,6 +200,7 @@ class Life:
         self._becomes(paid(self.sub, invoice.reason, at))
 
     def _becomes(self, step: Step) -> None:
+        self.watch(step)
         self.sub = step.after
         self.told += [(name, step.at) for name in step.told]
         if not self.statuses or self.statuses[-1] is not self.status:

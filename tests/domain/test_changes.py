@@ -358,3 +358,13 @@ def test_a_change_to_what_it_is_makes_nothing() -> None:
     made = len(life.invoices)
     step = change(life.sub, terms(price(499_000), 2), Proration.PRORATE, life.now)
     assert (step.bill, step.told, len(life.invoices)) == (None, (), made)
+
+
+def test_only_the_time_that_is_left_is_given_back_after_a_pause() -> None:
+    life = Life.of(terms(price(280_000)))
+    life.now += 21 * DAY
+    life.pause_for(90 * DAY)
+    made = life.change(terms(price(0)))
+    # The first period is that from 31 January to 28 February.
+    assert made is not None
+    assert made.totals.credited_minor == 70_000

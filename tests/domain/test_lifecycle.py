@@ -9,7 +9,7 @@ from domain.billing import Access, AfterDunning, access
 from domain.billing import SubscriptionStatus as S
 from domain.calendar import Interval
 from domain.changes import Proration, change
-from domain.errors import IllegalTransition
+from domain.errors import IllegalTransition, ValidationFailed
 from domain.invoice import InvoiceStatus, Reason
 from domain.lifecycle import cancel, due, expired, pause, resume, take
 from tests.domain.living import Card, Life, begun, terms, unborn
@@ -562,6 +562,33 @@ def test_a_renewal_takes_over_what_is_owed_for_a_change() -> None:
     life.days(10)
     assert days_since(first, life.tried[4:]) == [7]
     assert (life.status, life.events[-2:]) == (S.ACTIVE, ["activated", "renewed"])
+
+
+def test_what_was_not_billed_is_not_given_back_and_what_was_is_not_billed_again() -> None:
+    for other in (310, 31_000):
+        life = begun(NEW_YEAR, terms(3_100))
+        life.until(NEW_YEAR + 21 * DAY)
+        life.do(change(life.sub, terms(other), Proration.NONE, life.now))
+        back = change(life.sub, terms(3_100), Proration.PRORATE, life.now)
+        assert back.bill is not None
+        assert [line.amount_minor for line in back.bill.lines] == [-1_000, 1_000]
+        # From the next period on it is billed as it is, and given back so.
+        life.until(NEW_YEAR + MONTH)
+        later = change(life.sub, terms(0), Proration.PRORATE, life.now)
+        assert later.bill is not None
+        assert later.bill.lines[0].amount_minor == -other
+
+
+def test_a_change_cannot_be_dated_before_the_last_one() -> None:
+    life = begun(NEW_YEAR, terms(310))
+    life.days(20)
+    life.do(change(life.sub, terms(31_000), Proration.PRORATE, life.now))
+    life.days(5)
+    with pytest.raises(ValidationFailed):
+        change(life.sub, terms(310), Proration.PRORATE, life.now, NEW_YEAR + DAY)
+    back = change(life.sub, terms(310), Proration.PRORATE, life.now, NEW_YEAR + 20 * DAY)
+    assert back.bill is not None
+    assert [line.amount_minor for line in back.bill.lines] == [-11_000, 110]
 
 
 def test_a_change_that_costs_less_than_nothing_becomes_credit_which_renewals_use_up() -> None:

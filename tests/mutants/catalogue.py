@@ -12,6 +12,7 @@ from tests.mutants import (
     papers,
     routing,
     selling,
+    using,
     walls,
 )
 from tests.mutants.mutant import Mutant, Waiting
@@ -20,7 +21,7 @@ MUTANTS = (
     *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS),
     *(*walls.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
-    *(*selling.MUTANTS, *papers.MUTANTS, *mirror.MUTANTS),
+    *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
 )
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.reports import Asked
 from domain.billing import SubscriptionStatus
 from domain.calendar import Interval, Period, Rhythm
 from domain.catalog import Plan, Price
@@ -366,6 +367,21 @@ async def test_a_renewal_is_recovered_when_it_is_paid_after_all(shop: Shop) -> N
     (huf,) = told.by_currency
     assert (huf.failed.amount, huf.recovered.amount) == (200 + 400 + 800 + 4_800, 200 + 4_800)
     assert (huf.lost.amount, huf.pending.amount) == (400, 800)
+
+
+# --- The span -----------------------------------------------------------------------------------
+
+
+async def test_what_a_clock_set_forward_brought_about_is_part_of_the_usual_span(shop: Shop) -> None:
+    usual = Span(start=START - 30 * DAY, end=START)
+    assert await Asked(None, None).span(shop.tx, START) == usual
+    await shop.becomes(await shop.subscriber(), B.ACTIVE, START - DAY)
+    assert await Asked(None, None).span(shop.tx, START) == usual
+    await shop.becomes(await shop.subscriber(), B.ACTIVE, START + 700 * DAY)
+    whole = await Asked(None, None).span(shop.tx, START)
+    assert (whole.start, (await shop.summary(whole)).mrr) == (usual.start, (huf(new=2_000, end=2_000),))
+    # Who names the end means it.
+    assert await Asked(None, END).span(shop.tx, START) == Span(start=END - 30 * DAY, end=END)
 
 
 # --- The sheet ------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 APPEND_ONLY = (
     *("payment_events", "ledger_entries", "events"),
     *("audit_records", "audit_seals", "audit_checkpoints"),
+    "usage",
 )
 DEEDS = ("UPDATE {0} SET tenant_id = tenant_id", "DELETE FROM {0}", "TRUNCATE {0} CASCADE")
 MONEY = Money(amount_minor=1_990_000, currency="HUF")
@@ -115,6 +116,7 @@ async def paid(shop: Tenant) -> Json:
     await shop.pay(payment)
     await shop.eventually(payment, "SUCCEEDED")
     await shop.ended(payment)
+    assert (await shop.use("pro")).status_code == 201
     await sealed(shop)
     return payment
 

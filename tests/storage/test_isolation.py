@@ -62,6 +62,7 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await tenant.eventually(payment, "SUCCEEDED")
             await tenant.ended(payment)
             await billed(tenant)
+            assert (await tenant.use("pro")).status_code == 201
             await heard_of(tenant)
             await money_back(tenant)
             await tenant.disputed(payment)

@@ -194,11 +194,37 @@ async def test_settings_change_one_at_a_time(tenant: Tenant) -> None:
     assert (await tenant.call("PATCH", SETTINGS, json={})).json() == answer.json()
 
 
+FREE_TEXTS = ("name", "address", "taxNumber", "email")
+
+
+async def test_what_invoices_say_is_chosen_whole_and_may_be_taken_back(tenant: Tenant) -> None:
+    nothing = (await tenant.call("PATCH", SETTINGS, json={})).json()
+    usual = {"rateBasisPoints": 0, "inclusive": True, "label": "VAT"}
+    facts = {"afterDunning": "cancel", "billingZone": "UTC", "tax": usual, "invoiceIssuer": None}
+    assert nothing == nothing | facts
+    chosen: Json = {
+        "afterDunning": "unpaid",
+        "billingZone": "Europe/Budapest",
+        "tax": {"rateBasisPoints": 2700, "inclusive": False, "label": "ÁFA"},
+        "invoiceIssuer": {"name": "Shop", "address": "A\nB", "taxNumber": "1-2-3", "email": "a@b.hu"},
+    }
+    assert (await tenant.call("PATCH", SETTINGS, json=chosen)).json() == nothing | chosen
+    less = {"tax": {"rateBasisPoints": 500}, "invoiceIssuer": None}
+    left = (await tenant.call("PATCH", SETTINGS, json=less)).json()
+    assert left == nothing | chosen | {"tax": usual | {"rateBasisPoints": 500}, "invoiceIssuer": None}
+
+
 async def test_settings_that_cannot_be_are_refused(tenant: Tenant) -> None:
     several: list[Json] = [
         *({"checkoutExpiresInSeconds": seconds} for seconds in (59, 86401, None)),
         *({"defaultProvider": name} for name in ("stripe", "")),
         {"sandbox": False},
+        *({"afterDunning": word} for word in ("active", "", None)),
+        *({"billingZone": zone} for zone in ("Mars/Base", "../etc/passwd", "localtime", "", None, 1)),
+        *({"tax": {"rateBasisPoints": rate}} for rate in (-1, 10_001, 27.0, "2700", None)),
+        *({"tax": tax} for tax in (None, {}, {"rateBasisPoints": 1, "label": ""})),
+        *({"invoiceIssuer": issuer} for issuer in ({}, {"name": ""}, {"name": "a" * 161})),
+        *({"invoiceIssuer": {"name": "a", member: "4242 4242 4242 4242"}} for member in FREE_TEXTS),
     ]
     for wrong in several:
         refused(await tenant.call("PATCH", SETTINGS, json=wrong), 422, "validation_failed")

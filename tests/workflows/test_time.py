@@ -3,37 +3,30 @@
 Workflows and steps, database and payment company are the real ones; only Temporal's clock runs ahead.
 """
 
-import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-import worker
 from activities.world import World
 from domain.approval import LIFE
 from domain.payment import PaymentRef
 from domain.tenant import ProviderAccount
 from domain.values import new_id
-from installation import open_world
 from providers.base import PROVIDERS
-from providers.line import Line, Lines
 from providers.sandbox import Sandbox
 from storage import accounts
 from tests.house import House, Json, Receiver, Tenant, eventually, refused
 from tests.stories.tenancy import colleague, keys
 from tests.stories.test_refunds import paid
-from tests.world import place, reserve, settings_of
+from tests.workflows.flight import flying
+from tests.world import place, reserve
 from workflows import messages
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3_600, 86_400))
@@ -41,17 +34,6 @@ SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3
 CLOSING = 6
 # So often is it asked what it has, within the 10 min in which we insist on opening, and some times more.
 UNFOUND = 55
-
-KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
-SEARCH_ATTRIBUTES = {
-    "TenantId": KEYWORD,
-    "PaymentStatus": KEYWORD,
-    "Provider": KEYWORD,
-    "ProviderReference": KEYWORD,
-    "Currency": KEYWORD,
-    "AmountMinor": IndexedValueType.INDEXED_VALUE_TYPE_INT,
-    "DueAt": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
-}
 
 
 @dataclass(frozen=True)
@@ -131,22 +113,8 @@ def types(payment: Json) -> list[str]:
 
 @pytest.fixture
 async def fast(house: House) -> AsyncIterator[FastHouse]:
-    async with (
-        await WorkflowEnvironment.start_time_skipping(
-            data_converter=pydantic_data_converter,
-            test_server_existing_path=str(Path(sys.executable).parent / "temporal-test-server"),
-        ) as time,
-        open_world(settings_of(house), time.client) as real,
-    ):
-        # A breaker counts in our time, in which months pass here in a moment.
-        world = replace(real, lines=Lines(lambda alarm: Line(troubled_after=sys.maxsize, alarm=alarm)))
-        # A search attribute that the server does not know would hang the workflow without a word.
-        await time.client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
-        )
-        for_payments, for_couriers, _ = worker.build(time.client, world)
-        async with for_payments, for_couriers:
-            yield FastHouse(house, world, time)
+    async with flying(house) as (time, world):
+        yield FastHouse(house, world, time)
 
 
 # --- While the payer may pay ----------------------------------------------------------------------

@@ -173,6 +173,8 @@ def _subscriptions() -> None:
         sa.Column("quantity", sa.BigInteger(), nullable=False),
         sa.Column("pending_price_id", _ID),
         sa.Column("pending_quantity", sa.BigInteger()),
+        sa.Column("billed_price_id", _ID),
+        sa.Column("billed_quantity", sa.BigInteger()),
         sa.Column("anchor", _MOMENT, nullable=False),
         sa.Column("zone", _ID, nullable=False),
         sa.Column("next_number", sa.Integer(), nullable=False),
@@ -204,6 +206,9 @@ def _subscriptions() -> None:
         sa.CheckConstraint(
             "(pending_price_id IS NULL) = (pending_quantity IS NULL)", name=op.f("ck_subscriptions_pending")
         ),
+        sa.CheckConstraint(
+            "(billed_price_id IS NULL) = (billed_quantity IS NULL)", name=op.f("ck_subscriptions_billed")
+        ),
         sa.CheckConstraint("credit_minor >= 0", name=op.f("ck_subscriptions_credit")),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_subscriptions_quantity")),
         sa.ForeignKeyConstraint(
@@ -212,6 +217,9 @@ def _subscriptions() -> None:
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name=op.f("fk_subscriptions_customer_id")),
         sa.ForeignKeyConstraint(
             ["pending_price_id"], ["prices.id"], name=op.f("fk_subscriptions_pending_price_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["billed_price_id"], ["prices.id"], name=op.f("fk_subscriptions_billed_price_id")
         ),
         sa.ForeignKeyConstraint(["price_id"], ["prices.id"], name=op.f("fk_subscriptions_price_id")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_subscriptions_tenant_id")),

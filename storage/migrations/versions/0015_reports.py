@@ -10,4 +10,3 @@ down_revision = "0014"
 def upgrade() -> None:
     """Number what has happened; rows that are there are numbered as they lie, which is as they came."""
     op.add_column("subscription_events", sa.Column("seq", sa.BigInteger(), sa.Identity(), nullable=False))
-    op.create_unique_constraint(op.f("uq_subscription_events_seq"), "subscription_events", ["seq"])
