@@ -65,6 +65,16 @@ async def of_user(tx: AsyncConnection, user_id: str) -> Subscription | None:
     return next(iter(await _read(tx, query)), None)
 
 
+async def live_beside(tx: AsyncConnection, sub: Subscription) -> bool:
+    """Whether its user has another one that has begun and is not over."""
+    others = select(subscriptions.c.id).where(
+        subscriptions.c.user_id == sub.user_id,
+        subscriptions.c.id != sub.id,
+        subscriptions.c.status.in_(LIVE),
+    )
+    return (await tx.execute(others.limit(1))).one_or_none() is not None
+
+
 async def to_come(tx: AsyncConnection, user_id: str) -> list[Subscription]:
     """What this user has begun a checkout for, and not paid."""
     query = _whole().where(subscriptions.c.user_id == user_id, subscriptions.c.status == S.INCOMPLETE)
