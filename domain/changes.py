@@ -36,8 +36,7 @@ def counts_from(sub: Subscription, now: datetime, wished: datetime | None = None
     """The instant up to which the old terms count, and from which the new ones do: ``now``, unless wished.
 
     Whole hours of the period are counted, so that a preview still holds a moment later. Raises
-    ``ValidationFailed`` for a wish outside of what has passed of the period, or before the last thing that
-    has happened to the subscription: from there on other terms may have counted than did before.
+    ``ValidationFailed`` for a wish outside of what has passed of the period.
     """
     if wished is not None and wished > now:
         raise ValidationFailed(errors=(("/prorationDate", "this is still to come"),))
@@ -47,10 +46,7 @@ def counts_from(sub: Subscription, now: datetime, wished: datetime | None = None
         return at
     if at < sub.period.start and wished is not None:
         raise ValidationFailed(errors=(("/prorationDate", "this is before the present period"),))
-    since = _whole_hours(sub.period, at)
-    if wished is not None and since < _whole_hours(sub.period, sub.updated_at):
-        raise ValidationFailed(errors=(("/prorationDate", "it has changed since; ask for another preview"),))
-    return since
+    return _whole_hours(sub.period, at)
 
 
 def _whole_hours(period: Period, at: datetime) -> datetime:
@@ -91,6 +87,9 @@ def change(
     if proration is Proration.NONE:
         after = after.model_copy(update={"billed": sub.billed or sub.terms})
         return Step(after=after, at=now, told=("changed",), grant=True)
+    if since < _whole_hours(sub.period, sub.updated_at):
+        # Before the last thing that has happened to it other terms may have been billed.
+        raise ValidationFailed(errors=(("/prorationDate", "it has changed since; ask for another preview"),))
     # What was billed is given back, whatever it has come to be without a bill.
     return _prorated(after.model_copy(update={"billed": None}), sub.billed or sub.terms, sub.period, since)
 

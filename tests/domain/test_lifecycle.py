@@ -579,6 +579,20 @@ def test_what_was_not_billed_is_not_given_back_and_what_was_is_not_billed_again(
         assert later.bill.lines[0].amount_minor == -other
 
 
+def test_credit_that_was_set_against_what_is_replaced_is_set_against_the_next() -> None:
+    life = begun(NEW_YEAR, terms(3_100))
+    life.until(NEW_YEAR + 30 * DAY)
+    # Of the last day's 100 all but 10 are given back, and set against the renewal.
+    life.do(change(life.sub, terms(310), Proration.PRORATE, life.now))
+    assert life.sub.credit_minor == 90
+    life.card = Card.POOR
+    life.until(NEW_YEAR + MONTH)
+    assert life.pending is not None
+    assert (life.pending.totals.amount_due_minor, life.sub.credit_minor) == (220, 0)
+    life.do(change(life.sub, terms(3_100), Proration.PRORATE, life.now))
+    assert (life.pending.totals.amount_due_minor, life.sub.credit_minor) == (3_010, 0)
+
+
 def test_a_change_cannot_be_dated_before_the_last_one() -> None:
     life = begun(NEW_YEAR, terms(310))
     life.days(20)
@@ -589,6 +603,9 @@ def test_a_change_cannot_be_dated_before_the_last_one() -> None:
     back = change(life.sub, terms(310), Proration.PRORATE, life.now, NEW_YEAR + 20 * DAY)
     assert back.bill is not None
     assert [line.amount_minor for line in back.bill.lines] == [-11_000, 110]
+    life.do(back)
+    again = change(life.sub, terms(310), Proration.PRORATE, life.now, NEW_YEAR + 20 * DAY)
+    assert (again.bill, again.told) == (None, ())
 
 
 def test_a_change_that_costs_less_than_nothing_becomes_credit_which_renewals_use_up() -> None:

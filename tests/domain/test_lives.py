@@ -5,7 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from domain.billing import TRANSITIONS, Access, AfterDunning, access
 from domain.billing import SubscriptionStatus as S
@@ -204,11 +211,12 @@ class Lives(RuleBasedStateMachine):
             assert life.pending is None
 
 
-TestLives = Lives.TestCase
-TestLives.settings = settings(
-    max_examples=100,
-    stateful_step_count=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
-)
+def test_whatever_happens_to_a_subscription_the_rules_hold() -> None:
+    quick = settings(
+        max_examples=100,
+        stateful_step_count=25,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+    )
+    run_state_machine_as_test(Lives, settings=quick)

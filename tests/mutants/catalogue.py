@@ -7,6 +7,7 @@ from tests.mutants import (
     companies,
     evidence,
     eyes,
+    lives,
     messages,
     mirror,
     money,
@@ -19,10 +20,11 @@ from tests.mutants import (
 from tests.mutants.mutant import Mutant, Waiting
 
 MUTANTS = (
-    *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS, *changing.MUTANTS),
+    *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS),
     *(*walls.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
     *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
+    *(*changing.MUTANTS, *lives.MUTANTS),
 )
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)

@@ -120,6 +120,16 @@ async def test_what_is_to_come_waits_for_the_next_period(anna: Subscriber) -> No
     assert (taken_back["pending"], taken_back["invoice"]) == (None, None)
 
 
+async def test_what_was_not_billed_is_not_given_back(anna: Subscriber) -> None:
+    free = (await shown(anna))["priceId"]
+    (dear,) = await prices_of(anna.tenant, {"perSeat": True})
+    unbilled = await done(anna, "change", priceId=dear["id"], proration="none")
+    assert (unbilled["priceId"], unbilled["invoice"]) == (dear["id"], None)
+    back = await done(anna, "change", priceId=free)
+    assert {line["amount"] for line in back["invoice"]["lines"]} == {0}
+    assert back["priceId"] == free
+
+
 async def test_a_change_that_is_repeated_makes_nothing_a_second_time(anna: Subscriber) -> None:
     first = await done(anna, "change", quantity=4)
     assert first["invoice"]["total"] == 0
