@@ -18,8 +18,8 @@ from domain.billing import SubscriptionStatus
 from domain.catalog import Offer
 from domain.errors import NotFound, ProviderRejected
 from domain.events import Announcement, bill_announcement
-from domain.lifecycle import Subscription, SubscriptionRef
 from domain.mirror import EVENT_OF_BILL, Word, doubtful, mirrored, new_of_bill, placed, standing
+from domain.standing import Subscription, SubscriptionRef
 from domain.subscription import InvoiceObservation, SubscriptionObservation, SubscriptionWord
 from domain.tenant import ProviderAccount, Tenant
 from storage import accounts, audit, catalog, events, mirror, subscriptions, tenants

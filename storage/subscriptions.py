@@ -12,7 +12,8 @@ from domain.calendar import Period, Rhythm
 from domain.catalog import Offer
 from domain.errors import NotFound
 from domain.events import Announcement, subscription_announcement
-from domain.lifecycle import Step, Subscription, SubscriptionRef, Terms, due
+from domain.lifecycle import due
+from domain.standing import Step, Subscription, SubscriptionRef, Terms
 from domain.values import Value, new_id
 from storage import audit, catalog
 from storage.tables import provider_accounts, subscription_events, subscriptions

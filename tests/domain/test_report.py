@@ -12,8 +12,9 @@ from domain.billing import AfterDunning
 from domain.calendar import Interval
 from domain.changes import Proration, change
 from domain.errors import IllegalTransition, ValidationFailed
-from domain.lifecycle import Step, cancel, due, pause, resume
+from domain.lifecycle import cancel, due, pause, resume
 from domain.report import basis_points, revenue
+from domain.standing import Step
 from tests.domain.living import Card, Life, begun, terms
 
 E4 = 10_000
