@@ -11,7 +11,7 @@ from domain.errors import ProviderError
 from domain.lifecycle import asks_for_method, due, take
 from domain.standing import Subscription, SubscriptionRef
 from domain.values import Message
-from storage import customers, events, subscriptions, tenants
+from storage import customers, events, invoices, subscriptions, tenants
 from storage.subscriptions import ENDED
 
 ACTOR = "workflow"
