@@ -229,6 +229,17 @@ async def leaderless(
     return [SubscriptionRef(tenant_id=row.tenant_id, subscription_id=row.id) for row in rows]
 
 
+async def running(tx: AsyncConnection, limit: int) -> list[SubscriptionRef]:
+    """All that somebody should be leading; needs a system transaction."""
+    rows = await tx.execute(
+        select(subscriptions.c.id, subscriptions.c.tenant_id)
+        .where(subscriptions.c.status.not_in(ENDED))
+        .order_by(subscriptions.c.id)
+        .limit(limit)
+    )
+    return [SubscriptionRef(tenant_id=row.tenant_id, subscription_id=row.id) for row in rows]
+
+
 def _whole() -> Select[Any]:
     return select(subscriptions, _ahead.label("ahead_seconds"))
 
