@@ -155,8 +155,8 @@ def rebuild() -> None:
 
     made = _tell(lambda here, temporal: operation.rebuild(here, temporal, console.print))
     console.print(
-        f"{made.payments} payments, {made.refunds} refunds, {made.reviews} reviews, {made.disputes} disputes"
-        f" and {made.couriers} couriers have theirs."
+        f"{made.payments} payments, {made.refunds} refunds, {made.reviews} reviews, {made.disputes} disputes,"
+        f" {made.couriers} couriers and {made.subscriptions} subscriptions have theirs."
     )
     for subject in made.ended:
         console.print(f"  [yellow]![/] {subject}: its workflow has ended, though its row is open")

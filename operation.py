@@ -17,7 +17,18 @@ from domain.errors import NotFound
 from domain.values import Value
 from domain.verdicts import Choice
 from inspection import Platform
-from storage import approvals, attention, audit, disputes, events, inbox, open_payments, payments, refunds
+from storage import (
+    approvals,
+    attention,
+    audit,
+    disputes,
+    events,
+    inbox,
+    open_payments,
+    payments,
+    refunds,
+    subscriptions,
+)
 from storage.attention import Matter
 from workflows import messages
 
@@ -33,6 +44,7 @@ class Rebuilt(Value):
     reviews: int
     disputes: int
     couriers: int
+    subscriptions: int
     ended: tuple[str, ...] = ()
 
 
@@ -60,16 +72,19 @@ async def rebuild(here: Platform, temporal: Client, say: Callable[[str], None]) 
         reviews = await approvals.open_reviews(tx, datetime.now(UTC), [], 100_000)
         fought = await disputes.neglected(tx, datetime.now(UTC), datetime.now(UTC), [], 100_000)
         posts = await events.overdue(tx, datetime.now(UTC), 100_000)
+        running = await subscriptions.running(tx, 1_000_000)
     await _some_at_a_time([begin(ref.refund_id, messages.start_refund(temporal, ref)) for ref in waiting])
     await _some_at_a_time([begin(ref.approval_id, messages.start_review(temporal, ref)) for ref in reviews])
     await _some_at_a_time([begin(ref.dispute_id, messages.nudge_dispute(temporal, ref)) for ref in fought])
     await _some_at_a_time([messages.wake(temporal, tenant, [endpoint]) for tenant, endpoint in posts])
+    await _some_at_a_time([messages.wake_subscription(temporal, ref) for ref in running])
     return Rebuilt(
         payments=count,
         refunds=len(waiting),
         reviews=len(reviews),
         disputes=len(fought),
         couriers=len(posts),
+        subscriptions=len(running),
         ended=tuple(ended),
     )
 

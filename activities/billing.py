@@ -24,9 +24,10 @@ from domain.events import (
 )
 from domain.invoice import Invoice, InvoiceStatus, Party, Reason
 from domain.invoicing import Heading, credit_after, drawn_up
-from domain.lifecycle import Bill, Step, Subscription, failed, paid, whole_period
+from domain.lifecycle import failed, paid, whole_period
 from domain.money import Money
 from domain.payment import Payment, PaymentOrder, PaymentRef, PaymentStatus
+from domain.standing import Bill, Step, Subscription
 from domain.tenant import Tenant
 from domain.values import new_id
 from storage import catalog, customers, entitlements, invoices, payments, subscriptions

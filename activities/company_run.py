@@ -20,7 +20,7 @@ from domain.errors import (
     TemporarilyUnavailable,
     ValidationFailed,
 )
-from domain.lifecycle import Subscription, Terms
+from domain.standing import Subscription, Terms
 from domain.subscription import PlanChange, SubscriptionOrder
 from domain.subscription import Proration as Billed
 from domain.tenant import TenantSettings

@@ -18,8 +18,8 @@ from domain.billing import SubscriptionStatus
 from domain.catalog import Offer
 from domain.errors import NotFound, ProviderRejected
 from domain.events import Announcement, bill_announcement
-from domain.lifecycle import Subscription, SubscriptionRef
 from domain.mirror import EVENT_OF_BILL, Word, doubtful, mirrored, new_of_bill, placed, standing
+from domain.standing import Subscription, SubscriptionRef
 from domain.subscription import InvoiceObservation, SubscriptionObservation, SubscriptionWord
 from domain.tenant import ProviderAccount, Tenant
 from storage import accounts, audit, catalog, events, mirror, subscriptions, tenants
@@ -96,12 +96,20 @@ async def reread(world: World, ref: SubscriptionRef, wall: datetime, actor: str)
         said = await provider.read_subscription(sub.provider_reference, wall)
     except ProviderRejected as no:
         # Nobody over there knows it, or us: no word on how it stands.
-        alert("subscription_unreadable", subscription_id=sub.id, why=type(no).__name__)
-        async with world.database.tenant(ref.tenant_id) as tx:
-            await _ask_later(tx, ear, await subscriptions.get(tx, sub.id, lock=True))
+        await _postpone(ear, sub, type(no).__name__)
         return
     result = await _hear(ear, said)
+    if result.sub is None:
+        # It answered with another one, of which it may be asked until the end of days.
+        await _postpone(ear, sub, "another")
     await world.wake(ref.tenant_id, result.endpoints)
+
+
+async def _postpone(ear: Ear, sub: Subscription, why: str) -> None:
+    """No word came of asking: somebody is called, and it is asked again in a day."""
+    alert("subscription_unreadable", subscription_id=sub.id, why=why)
+    async with ear.world.database.tenant(sub.tenant_id) as tx:
+        await _ask_later(tx, ear, await subscriptions.get(tx, sub.id, lock=True))
 
 
 async def follow_up(world: World, result: Heard) -> None:
@@ -212,6 +220,8 @@ async def _stand(
     at = None if over else ear.wall if doubt else ear.in_a_day
     after = step.after.model_copy(update={"provider_reference": name, "reread_at": at})
     done = await billing.carry_out(tx, sub, step.model_copy(update={"after": after}), scene)
+    if sub.status in _NEVER_BEGUN and after.status in subscriptions.LIVE:
+        await _alone(tx, after)
     if sub.provider_reference is None:
         bills = await mirror.bills(tx, ear.account.id, name)
         for number, bill in enumerate(bills):
@@ -219,6 +229,12 @@ async def _stand(
     if ear.asked:
         await _record_missed(tx, ear, after)
     return Heard(after, done.told, wake=over or doubt or sub.reread_at is None)
+
+
+async def _alone(tx: AsyncConnection, sub: Subscription) -> None:
+    """A user has one subscription; but the checkout of one that was given up can be paid all the same."""
+    if await subscriptions.live_beside(tx, sub):
+        alert("subscription_doubled", subscription_id=sub.id, account_id=sub.account_id)
 
 
 async def _offer(tx: AsyncConnection, sub: Subscription, name: str | None) -> Offer | None:

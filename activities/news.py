@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.world import World, alert
 from domain.billing import SubscriptionStatus
 from domain.errors import NotFound
-from domain.lifecycle import SubscriptionRef
+from domain.standing import SubscriptionRef
 from domain.subscription import BillingNews, ClockObservation, CustomerObservation
 from domain.tenant import ProviderAccount
 from domain.verdicts import OTHER_MODE

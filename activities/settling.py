@@ -21,9 +21,9 @@ from domain.events import (
     refund_announcement,
 )
 from domain.evidence import Channel, Observation, Word
-from domain.lifecycle import SubscriptionRef
 from domain.payment import ENDED, Payment, PaymentRef, PaymentStatus, Progress
 from domain.refund import Origin, Refund
+from domain.standing import SubscriptionRef
 from domain.verdicts import (
     ECHO,
     FOR_A_PERSON,

@@ -8,9 +8,10 @@ from activities import billing, mirror
 from activities.opening import ensure_customer
 from activities.world import World
 from domain.errors import ProviderError
-from domain.lifecycle import Subscription, SubscriptionRef, asks_for_method, due, take
+from domain.lifecycle import asks_for_method, due, take
+from domain.standing import Subscription, SubscriptionRef
 from domain.values import Message
-from storage import customers, events, payments, subscriptions, tenants
+from storage import customers, events, invoices, subscriptions, tenants
 from storage.subscriptions import ENDED
 
 ACTOR = "workflow"
@@ -52,7 +53,7 @@ class SubscriptionActivities:
             sub = await subscriptions.get(tx, ref.subscription_id, lock=True)
             tenant = await tenants.get(tx, ref.tenant_id)
             now = sub.time(tick.at, world.time_scale)
-            in_flight = await payments.pays_for(tx, sub.id)
+            in_flight = await invoices.being_paid(tx, sub.id)
             step = None
             if not in_flight:
                 step = take(sub, now, tenant.settings.after_dunning, has_method=has_method)

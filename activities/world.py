@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import ProviderRejected, ProviderUnavailable
 from domain.health import Health
-from domain.lifecycle import SubscriptionRef
 from domain.payment import PaymentRef
 from domain.refund import RefundRef
+from domain.standing import SubscriptionRef
 from domain.tenant import ProviderAccount
 from providers.base import PROVIDERS, Provider
 from providers.line import Lines

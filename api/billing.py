@@ -10,7 +10,7 @@ from api.strict import Answer, Instant, StrictRoute
 from api.subscribed import PlanName
 from domain.billing import Access, SubscriptionStatus, access
 from domain.invoicing import upcoming
-from domain.lifecycle import Subscription
+from domain.standing import Subscription
 from storage import invoices, subscriptions, tenants
 
 router = APIRouter(prefix="/v1/billing", tags=["billing"], route_class=StrictRoute)

@@ -23,9 +23,10 @@ from domain.calendar import Rhythm
 from domain.errors import IllegalTransition, NeverOpened, TemporarilyUnavailable, ValidationFailed
 from domain.events import Announcement
 from domain.invoice import Party
-from domain.lifecycle import INCOMPLETE_LASTS, Step, Subscription, Terms, begun, expired
+from domain.lifecycle import INCOMPLETE_LASTS, begun, expired
 from domain.money import Money, check_amount
 from domain.payment import PaymentRef
+from domain.standing import Step, Subscription, Terms
 from domain.subscription import SetupOrder
 from domain.tenant import Caller, ProviderAccount, Tenant
 from domain.text import Email, FreeText, Url

@@ -4,7 +4,7 @@ from typing import Any
 
 from api.strict import Answer, Instant
 from domain.billing import Access, SubscriptionStatus, access
-from domain.lifecycle import Subscription, Terms
+from domain.standing import Subscription, Terms
 
 
 class PlanName(Answer):

@@ -25,10 +25,11 @@ from domain.billing import SubscriptionStatus
 from domain.changes import Proration, change, counts_from
 from domain.errors import IllegalTransition, InProgress, TenantSuspended, ValidationFailed
 from domain.invoicing import drawn_up
-from domain.lifecycle import Step, Subscription, Terms, cancel, due, pause, resume
+from domain.lifecycle import cancel, due, pause, resume
 from domain.money import Money, check_amount
+from domain.standing import Step, Subscription, Terms
 from domain.values import Value
-from storage import catalog, events, invoices, payments, subscriptions, tenants
+from storage import catalog, events, invoices, subscriptions, tenants
 
 router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"], route_class=StrictRoute)
 log = structlog.get_logger(__name__)
@@ -201,7 +202,7 @@ async def at_rest(here: House, tenant_id: str, subscription_id: str) -> None:
 async def _moves(tx: AsyncConnection, sub: Subscription, now: datetime) -> bool:
     """Whether something is about to become of it that a wish depends on."""
     at = due(sub)
-    return (at is not None and at <= now) or await payments.pays_for(tx, sub.id)
+    return (at is not None and at <= now) or await invoices.being_paid(tx, sub.id)
 
 
 def _in_progress() -> InProgress:

@@ -12,9 +12,9 @@ from api.deps import House, TheHouse
 from api.problems import RAW_BODY
 from api.strict import Answer
 from domain.errors import NotFound, UnreadableEvent
-from domain.lifecycle import SubscriptionRef
 from domain.payment import Payment
 from domain.said import Said
+from domain.standing import SubscriptionRef
 from domain.subscription import BillingNews
 from providers.base import PROVIDERS
 from storage import inbox, payments

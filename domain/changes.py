@@ -12,8 +12,9 @@ from domain.billing import SubscriptionStatus
 from domain.calendar import Period, Rhythm
 from domain.errors import IllegalTransition, ValidationFailed
 from domain.invoice import Line, LineKind, Reason
-from domain.lifecycle import Bill, Step, Subscription, Terms, whole_period
+from domain.lifecycle import whole_period
 from domain.proration import left
+from domain.standing import Bill, Step, Subscription, Terms
 
 S = SubscriptionStatus
 

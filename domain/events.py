@@ -10,10 +10,10 @@ from domain.billing import access
 from domain.dispute import Dispute, DisputeState
 from domain.entitlement import Entitlement
 from domain.invoice import Invoice
-from domain.lifecycle import Subscription
 from domain.payment import Payment, PaymentStatus
 from domain.reconciliation import Difference, Run
 from domain.refund import Refund, RefundState
+from domain.standing import Subscription
 from domain.subscription import InvoiceObservation
 from domain.values import Value
 

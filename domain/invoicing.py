@@ -4,7 +4,8 @@ from datetime import datetime
 
 from domain.billing import SubscriptionStatus
 from domain.invoice import Invoice, InvoiceStatus, Party, Reason, Tax, Totals, totals
-from domain.lifecycle import Bill, Subscription, whole_period
+from domain.lifecycle import whole_period
+from domain.standing import Bill, Subscription
 from domain.values import Value, new_id
 
 

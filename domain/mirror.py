@@ -11,7 +11,7 @@ from typing import Any, Final
 from domain.billing import SubscriptionStatus, gives
 from domain.calendar import Period, Rhythm
 from domain.catalog import Offer
-from domain.lifecycle import Step, Subscription, Terms
+from domain.standing import Step, Subscription, Terms
 from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation
 from domain.values import Value
 

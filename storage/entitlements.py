@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.billing import SubscriptionStatus, gives
 from domain.catalog import Feature
 from domain.entitlement import Entitlement
-from domain.lifecycle import Subscription
 from domain.payment import DISPUTED, Payment, PaymentStatus, RefundStatus
+from domain.standing import Subscription
 from domain.tenant import PartialRefundPolicy
 from domain.values import derived_id
 from storage.tables import entitlements, payments, subscriptions, tenants

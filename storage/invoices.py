@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.calendar import Period
 from domain.errors import NotFound
 from domain.invoice import CreditNote, Invoice, InvoiceStatus, Line, Party, Tax, Totals, tax_within
+from domain.payment import OPEN as ON_THEIR_WAY
+from domain.payment import PaymentStatus
 from domain.refund import Refund
 from domain.values import Value, new_id
 from storage.tables import credit_notes, document_numbers, invoices, payments
@@ -124,6 +126,20 @@ async def tries(tx: AsyncConnection, invoice_id: str) -> int:
     count = select(func.count()).select_from(payments).where(payments.c.invoice_id == invoice_id)
     number: int = (await tx.execute(count)).scalar_one()
     return number
+
+
+async def being_paid(tx: AsyncConnection, subscription_id: str) -> bool:
+    """Whether a charge for what a subscription owes is on its way; an awaited first payer is none."""
+    on_its_way = (
+        select(func.count())
+        .select_from(payments.join(invoices, invoices.c.id == payments.c.invoice_id))
+        .where(
+            invoices.c.subscription_id == subscription_id,
+            invoices.c.status == I.OPEN,
+            payments.c.status.in_([*ON_THEIR_WAY, PaymentStatus.REVIEW]),
+        )
+    )
+    return bool((await tx.execute(on_its_way)).scalar())
 
 
 async def credited(tx: AsyncConnection, invoice_id: str, refund: Refund, at: datetime) -> None:

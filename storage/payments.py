@@ -26,7 +26,7 @@ from domain.tenant import ProviderAccount
 from domain.values import Value, derived_id
 from domain.verdicts import Verdict
 from storage import audit, checkouts, events
-from storage.tables import invoices, payment_events, payments
+from storage.tables import payment_events, payments
 
 
 async def place(tx: AsyncConnection, order: PaymentOrder, account_id: str) -> tuple[Payment, bool]:
@@ -105,20 +105,6 @@ async def by_ids(tx: AsyncConnection, ids: Sequence[str]) -> list[Payment]:
     """Those of these that there are, by id."""
     rows = await tx.execute(select(payments).where(payments.c.id.in_(ids)).order_by(payments.c.id))
     return [of_row(row) for row in rows]
-
-
-async def pays_for(tx: AsyncConnection, subscription_id: str) -> bool:
-    """Whether a payment of this subscription is on its way, its payer being awaited not counted."""
-    on_its_way = (
-        select(func.count())
-        .select_from(payments.join(invoices, invoices.c.id == payments.c.invoice_id))
-        .where(
-            invoices.c.subscription_id == subscription_id,
-            invoices.c.status == "open",
-            payments.c.status.in_([*OPEN, PaymentStatus.REVIEW]),
-        )
-    )
-    return bool((await tx.execute(on_its_way)).scalar())
 
 
 async def order_is_free(tx: AsyncConnection, payment: Payment) -> bool:

@@ -12,7 +12,8 @@ from domain.calendar import Period, Rhythm
 from domain.catalog import Offer
 from domain.errors import NotFound
 from domain.events import Announcement, subscription_announcement
-from domain.lifecycle import Step, Subscription, SubscriptionRef, Terms, due
+from domain.lifecycle import due
+from domain.standing import Step, Subscription, SubscriptionRef, Terms
 from domain.values import Value, new_id
 from storage import audit, catalog
 from storage.tables import provider_accounts, subscription_events, subscriptions
@@ -63,6 +64,16 @@ async def of_user(tx: AsyncConnection, user_id: str) -> Subscription | None:
         .limit(1)
     )
     return next(iter(await _read(tx, query)), None)
+
+
+async def live_beside(tx: AsyncConnection, sub: Subscription) -> bool:
+    """Whether its user has another one that has begun and is not over."""
+    others = select(subscriptions.c.id).where(
+        subscriptions.c.user_id == sub.user_id,
+        subscriptions.c.id != sub.id,
+        subscriptions.c.status.in_(LIVE),
+    )
+    return (await tx.execute(others.limit(1))).one_or_none() is not None
 
 
 async def to_come(tx: AsyncConnection, user_id: str) -> list[Subscription]:
@@ -214,6 +225,17 @@ async def leaderless(
         select(subscriptions.c.id, subscriptions.c.tenant_id).where(
             or_(*(subscriptions.c.id.in_(found) for found in waiting))
         )
+    )
+    return [SubscriptionRef(tenant_id=row.tenant_id, subscription_id=row.id) for row in rows]
+
+
+async def running(tx: AsyncConnection, limit: int) -> list[SubscriptionRef]:
+    """All that somebody should be leading; needs a system transaction."""
+    rows = await tx.execute(
+        select(subscriptions.c.id, subscriptions.c.tenant_id)
+        .where(subscriptions.c.status.not_in(ENDED))
+        .order_by(subscriptions.c.id)
+        .limit(limit)
     )
     return [SubscriptionRef(tenant_id=row.tenant_id, subscription_id=row.id) for row in rows]
 

@@ -15,9 +15,10 @@ from domain.billing import AfterDunning, SubscriptionStatus
 from domain.calendar import Interval, Rhythm
 from domain.catalog import Feature, Plan, Price
 from domain.events import Announcement
-from domain.lifecycle import Step, Subscription, Terms, take
+from domain.lifecycle import take
 from domain.money import Money
 from domain.payment import PaymentRef, PaymentStatus
+from domain.standing import Step, Subscription, Terms
 from domain.values import new_id
 from domain.verdicts import Verdict
 from storage import accounts, catalog, customers, events, ledger, payments, subscriptions, tenants

@@ -15,10 +15,10 @@ from activities.courier import Round
 from domain.approval import ApprovalRef
 from domain.dispute import DisputeObservation, DisputeRef, dispute_id
 from domain.evidence import Observation
-from domain.lifecycle import SubscriptionRef
 from domain.payment import OPEN, Payment, PaymentRef, Progress
 from domain.refund import RefundObservation, RefundRef
 from domain.said import Said
+from domain.standing import SubscriptionRef
 from workflows import courier, dispute, late, payment, policies, refund, review, subscription
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow

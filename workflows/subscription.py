@@ -8,7 +8,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 with workflow.unsafe.imports_passed_through():
     from activities.subscription import Agenda, Tick
     from activities.subscription import SubscriptionActivities as Step
-    from domain.lifecycle import SubscriptionRef
+    from domain.standing import SubscriptionRef
     from workflows import policies
 
 # However long nothing is due: a look now and then costs little, and mends what nobody told us.

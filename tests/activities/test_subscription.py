@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from activities.subscription import SubscriptionActivities, Tick
-from domain.lifecycle import SubscriptionRef
+from domain.standing import SubscriptionRef
 from tests.house import House, Tenant
 from tests.subscriber import Subscriber, moment, plan
 from tests.world import world_of

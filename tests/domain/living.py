@@ -14,8 +14,9 @@ from domain.catalog import Price
 from domain.errors import IllegalTransition
 from domain.invoice import Invoice, InvoiceStatus, Party, Reason, Tax
 from domain.invoicing import Heading, credit_after, drawn_up
-from domain.lifecycle import Bill, Step, Subscription, Terms, due, failed, paid, take, whole_period
+from domain.lifecycle import due, failed, paid, take, whole_period
 from domain.money import Money
+from domain.standing import Bill, Step, Subscription, Terms
 
 I = InvoiceStatus  # noqa: E741
 S = SubscriptionStatus

@@ -15,21 +15,9 @@ from domain.changes import Proration, change, counts_from
 from domain.errors import IllegalTransition, ValidationFailed
 from domain.invoice import Invoice, InvoiceStatus, Party, Reason, Tax
 from domain.invoicing import Heading, credit_after, drawn_up
-from domain.lifecycle import (
-    Bill,
-    Step,
-    Subscription,
-    Terms,
-    begun,
-    cancel,
-    failed,
-    paid,
-    pause,
-    resume,
-    take,
-    whole_period,
-)
+from domain.lifecycle import begun, cancel, failed, paid, pause, resume, take, whole_period
 from domain.money import Money
+from domain.standing import Bill, Step, Subscription, Terms
 
 NOW = datetime(2027, 1, 31, 9, 30, 15, 123_456, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -22,7 +22,8 @@ from domain.changes import Proration, change
 from domain.dunning import RETRIED_ON
 from domain.errors import IllegalTransition, ValidationFailed
 from domain.invoice import Invoice, InvoiceStatus, LineKind
-from domain.lifecycle import Step, Terms, cancel, due, pause, resume
+from domain.lifecycle import cancel, due, pause, resume
+from domain.standing import Step, Terms
 from tests.domain.living import Card, Life, terms, unborn
 
 BEGINNINGS = st.sampled_from(

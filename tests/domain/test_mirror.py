@@ -10,9 +10,9 @@ from hypothesis import strategies as some
 from domain.billing import SubscriptionStatus, gives
 from domain.calendar import Interval, Rhythm
 from domain.catalog import Offer, Plan, Price
-from domain.lifecycle import Subscription, Terms
 from domain.mirror import Standing, Word, doubtful, mirrored, new_of_bill, placed, standing
 from domain.money import Money
+from domain.standing import Subscription, Terms
 from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation
 from domain.subscription import SubscriptionWord as W
 

@@ -54,7 +54,7 @@ MUTANTS = (
         breaks="Who cancels while a year is owed has all of that year for nothing.",
         edits=(
             Edit(
-                LIFECYCLE,
+                "domain/standing.py",
                 "            return self.dunning_since + RETRIED_ON[-1]\n",
                 "            return None\n",
             ),

@@ -12,6 +12,7 @@ import pytest
 from dev import Platform
 from tests.house import ENDED, House, Json, Receiver, Tenant, eventually
 from tests.reliability.operator import paysaga
+from tests.subscriber import Subscriber, plan
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
 
@@ -70,6 +71,8 @@ async def ends(tenant: Tenant, payment: Json) -> Json:
 async def test_every_payment_reaches_its_end_from_its_row_and_nothing_is_doubled(own: House) -> None:
     async with Receiver.listening() as receiver:
         tenant = await own.tenant(webhook_url=receiver.url)
+        anna = Subscriber(tenant, "anna")
+        subscribed = await anna.subscribes((await plan(tenant))["prices"][0])
         await tenant.fault("checkout.close", "before", "lost", count=EACH)
         late = await asyncio.gather(*(cancelled_but_payable(tenant) for _ in range(EACH)))
         await tenant.fault("refund.create", "after", "reset", count=EACH // 2)
@@ -94,6 +97,8 @@ async def test_every_payment_reaches_its_end_from_its_row_and_nothing_is_doubled
             truth = await own.ledger(payment)
             assert (len(truth["sessions"]), len(truth["captures"])) == (1, 1)
             assert len(truth["refunds"]) == (payment in late)
+        await anna.time_passes(31)
+        assert (await anna.renewed(subscribed, 60))["status"] == "active"
         (told,) = await tenant.rows("SELECT max(sequence) AS last FROM events")
         everything = set(range(1, told["last"] + 1))
         await receiver.until(lambda got: {one.body["sequence"] for one in got} == everything, within=60)

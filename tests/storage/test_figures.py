@@ -16,11 +16,11 @@ from domain.billing import SubscriptionStatus
 from domain.calendar import Interval, Period, Rhythm
 from domain.catalog import Plan, Price
 from domain.invoice import Invoice, InvoiceStatus, Party, Reason, Tax, Totals
-from domain.lifecycle import Step, Subscription, Terms
 from domain.money import Money
 from domain.payment import PaymentOrder
 from domain.payment import PaymentStatus as S
 from domain.report import Revenue, Span, Standing, Sum, Summary
+from domain.standing import Step, Subscription, Terms
 from domain.tenant import ProviderAccount
 from storage import accounts, catalog, customers, figures, invoices, payments, subscriptions
 from storage.database import Database

@@ -16,8 +16,9 @@ from domain.changes import Proration, change
 from domain.dispute import DisputeObservation, DisputeState, DisputeWord
 from domain.errors import LimitExceeded
 from domain.events import Announcement
-from domain.lifecycle import Step, Subscription, cancel, pause, resume
+from domain.lifecycle import cancel, pause, resume
 from domain.refund import Origin, RefundObservation, RefundState, RefundWord
+from domain.standing import Step, Subscription
 from storage import catalog, disputes, entitlements, invariants, payments, refunds, subscriptions, usage
 from tests.house import House, Json, Tenant, eventually
 from tests.subscribers import MONTHLY, Subscriber, plan_of, terms_of

@@ -260,3 +260,28 @@ async def test_a_list_shows_whose_and_which_are_wanted(tenant: Tenant) -> None:
         assert [sub["id"] for sub in answer.json()["data"]] == found
     for wrong in ({"status": "ACTIVE"}, {"limit": 101}, {"offset": -1}, {"userId": ""}):
         refused(await tenant.call("GET", "/v1/subscriptions", params=wrong), 422, "validation_failed")
+
+
+# --- While a charge is on its way -----------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_a_wish_waits_for_a_charge_that_is_on_its_way_and_a_cancel_does_not(tenant: Tenant) -> None:
+    price = (await plan(tenant, {"perSeat": True}))["prices"][0]
+    anna = Subscriber(tenant, "anna")
+    await anna.subscribes(price)
+    await tenant.fault("charge.create", "after", "hang", seconds=20)
+    charged = (await done(anna, "change", quantity=2))["invoice"]
+    answer = await anna.call("POST", "/pause")
+    assert refused(answer, 409, "illegal_transition")["retryable"] is True
+    assert answer.headers["Retry-After"]
+    assert (await done(anna, "cancel"))["status"] == "canceled"
+
+    async def given_back() -> bool | None:
+        payment = await tenant.get(charged["paymentId"])
+        return (payment["status"], payment["refundStatus"]) == ("SUCCEEDED", "FULL") or None
+
+    await eventually(given_back, within=60)
+    invoice = (await anna.invoices())[1]
+    assert (invoice["status"], invoice["amountPaid"]) == ("void", 0)

@@ -1,5 +1,6 @@
 """Subscriptions whose schedule the company keeps: we hear of them in any order, and end where it stands."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
@@ -125,6 +126,20 @@ async def test_what_comes_twice_and_in_another_order_ends_as_it_happened(dodo: D
     assert not (await dodo.tenant.entitled("exports", "anna"))["entitled"]
 
 
+@pytest.mark.slow
+async def test_words_that_come_all_at_once_end_alike(dodo: Dodo) -> None:
+    await dodo.begins()
+    # Not every one names ours: whose it is follows from those that do.
+    told = [dodo.happens("active", day, metadata={}, quantity=day + 1) for day in range(6)]
+    told += [dodo.happens("pending", 0), dodo.happens("past_due", 8), dodo.happens("active", 9)]
+    dodo.company.plays([Rule("GET", "/subscriptions/sub_theirs", dodo.stands("active", 9))])
+    await asyncio.gather(*(dodo.delivers(number, number) for number in told))
+    status = await dodo.anna.status()
+    assert (status["status"], status["quantity"]) == ("active", 1)
+    kept = await dodo.tenant.rows("SELECT event_id FROM subscription_words WHERE NOT read")
+    assert len(kept) == len(told)
+
+
 async def test_a_late_word_that_contradicts_is_settled_by_asking(dodo: Dodo) -> None:
     await dodo.begins()
     active, renewed = dodo.happens("active", 0), dodo.happens("active", 30)
@@ -227,6 +242,7 @@ async def test_where_both_could_keep_the_schedule_the_tenant_says_who_does(tenan
     await Subscriber(tenant, "ben").checkout(price, provider="sandbox")
 
 
+@pytest.mark.slow
 async def test_the_company_renews_and_its_bills_are_told(house: House, receiver: Receiver) -> None:
     shop = await customer_of(await house.tenant(webhook_url=receiver.url), "dodo")
     # Its own clock is everybody's, so it is pushed by no more than a day.

@@ -6,9 +6,9 @@ from activities.courier import Round
 from activities.reconciliation import Books
 from domain.approval import ApprovalRef, ApprovalState
 from domain.dispute import DisputeRef
-from domain.lifecycle import SubscriptionRef
 from domain.payment import PaymentRef, PaymentStatus
 from domain.refund import RefundRef, RefundState
+from domain.standing import SubscriptionRef
 from workflows import policies
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.calendar import Interval, Rhythm
-from domain.lifecycle import SubscriptionRef
+from domain.standing import SubscriptionRef
 from storage import subscriptions
 from tests.house import House, Json, Tenant, eventually
 from tests.subscriber import Subscriber, plan
