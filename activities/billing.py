@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.world import World
 from domain.billing import SubscriptionStatus
-from domain.errors import IllegalTransition
+from domain.errors import AmountOutOfRange, IllegalTransition
 from domain.events import (
     Announcement,
     invoice_announcement,
@@ -25,11 +25,12 @@ from domain.events import (
 from domain.invoice import Invoice, InvoiceStatus, Party, Reason
 from domain.invoicing import Heading, credit_after, drawn_up
 from domain.lifecycle import failed, paid, whole_period
-from domain.money import Money
+from domain.money import Money, check_amount
 from domain.payment import Payment, PaymentOrder, PaymentRef, PaymentStatus
 from domain.standing import Bill, Step, Subscription
 from domain.tenant import Tenant
 from domain.values import new_id
+from providers.base import PROVIDERS
 from storage import catalog, customers, entitlements, invoices, payments, subscriptions
 
 # So long is a provider that is away asked to take what is owed, before the try counts as one in vain.
@@ -81,6 +82,9 @@ async def carry_out(
     if pending is not None and step.charge:
         if pending.totals.amount_due_minor == 0:
             step = await _nothing_due(tx, done, pending, step)
+        elif pending.reason is Reason.CHANGE and _too_little(done.sub, pending):
+            # It stays open, and is asked for with the next invoice, which takes its place.
+            step = step.model_copy(update={"grant": True})
         else:
             done.charge = await _charge(tx, done, pending, scene)
     await subscriptions.save(tx, done.sub)
@@ -104,6 +108,17 @@ async def carry_out(
     new = [right.model_copy(update={"active": False}) for right in after if right.id not in known]
     done.told = [*told, *done.told, *right_announcements([*rights, *new], after)]
     return done
+
+
+def _too_little(sub: Subscription, invoice: Invoice) -> bool:
+    """Whether the company would not take so small a sum: a few hours of a few more seats."""
+    due = Money(amount_minor=invoice.totals.amount_due_minor, currency=invoice.currency)
+    try:
+        check_amount(due)
+        PROVIDERS[sub.provider].units.check(due)
+    except AmountOutOfRange:
+        return True
+    return False
 
 
 def _pays_for_the_period(done: Outcome) -> Invoice | None:

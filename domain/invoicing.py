@@ -52,11 +52,13 @@ def upcoming(sub: Subscription, open_: Invoice | None, heading: Heading) -> tupl
 
     What is owed already is asked for at the next try.
     """
-    if open_ is not None and open_.status is InvoiceStatus.OPEN:
-        at = sub.next_try_at
-        return None if at is None else (at, open_.totals)
+    owed = open_ if open_ is not None and open_.status is InvoiceStatus.OPEN else None
+    if owed is not None and sub.next_try_at is not None:
+        return sub.next_try_at, owed.totals
     runs = sub.status in {SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE}
     if not runs or sub.period is None or sub.cancel_at_period_end:
         return None
     line = whole_period(sub.pending or sub.terms, sub.period)
-    return sub.period.end, totals((line,), heading.tax, sub.credit_minor)
+    # What was too little to be asked for by itself comes with it.
+    before = owed.lines if owed is not None else ()
+    return sub.period.end, totals((*before, line), heading.tax, sub.credit_minor)

@@ -111,6 +111,28 @@ async def test_a_change_during_dunning_takes_the_place_of_what_is_owed(tenant: T
     assert (owed["status"], owed["replacedBy"]) == ("void", invoice["id"])
 
 
+async def test_what_is_too_little_to_be_charged_comes_with_the_next_invoice(tenant: Tenant) -> None:
+    anna = Subscriber(tenant, "anna")
+    (cheap,), (dear,) = [
+        (await plan(tenant, {"amount": amount}, name=str(amount)))["prices"] for amount in (199_000, 199_050)
+    ]
+    before = await anna.subscribes(cheap)
+    changed = await done(anna, "change", priceId=dear["id"])
+    owed = changed["invoice"]
+    assert 0 < owed["amountDue"] <= 50
+    assert (owed["status"], changed["status"]) == ("open", "active")
+    assert (await anna.status())["nextInvoice"]["amountDue"] == 199_050 + owed["amountDue"]
+    await anna.time_passes(31)
+    await anna.renewed(before)
+    await anna.becomes("active")
+
+    async def together() -> Json | None:
+        last = (await anna.invoices())[-1]
+        return last if last["status"] == "paid" else None
+
+    assert (await eventually(together))["total"] == 199_050 + owed["amountDue"]
+
+
 async def test_what_is_to_come_waits_for_the_next_period(anna: Subscriber) -> None:
     preview = await announced(anna, quantity=5, proration="next_period")
     assert (preview["total"], preview["lines"]) == (0, [])
