@@ -22,7 +22,7 @@ from domain.events import (
     payment_announcement,
     right_announcements,
 )
-from domain.invoice import Invoice, InvoiceStatus, Party, Reason
+from domain.invoice import Invoice, InvoiceStatus, LineKind, Party, Reason
 from domain.invoicing import Heading, credit_after, drawn_up
 from domain.lifecycle import failed, paid, whole_period
 from domain.money import Money, check_amount
@@ -126,7 +126,10 @@ def _pays_for_the_period(done: Outcome) -> Invoice | None:
     invoice = done.invoice
     if invoice is None or invoice.status is not InvoiceStatus.PAID:
         return None
-    return invoice if invoice.reason is not Reason.CHANGE or invoice.period == done.sub.period else None
+    # A change within the first hour is counted from the period's beginning, and is a difference all the same.
+    whole = (line for line in invoice.lines if line.kind is LineKind.PERIOD)
+    begins = any(line.period == done.sub.period for line in whole)
+    return invoice if invoice.reason is not Reason.CHANGE or begins else None
 
 
 async def _drop(

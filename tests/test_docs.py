@@ -159,6 +159,7 @@ def test_the_first_payment_can_be_pasted_into_a_shell(house: House, tmp_path: Pa
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 @pytest.mark.timeout(150)
+@pytest.mark.slow
 def test_a_subscriptions_life_can_be_pasted_into_a_shell(house: House, tmp_path: Path) -> None:
     (commands,) = [block for block in blocks("docs/sandbox.md", "sh") if "ready.json" in block]
     (tmp_path / ".paysaga").symlink_to(house.data_dir)

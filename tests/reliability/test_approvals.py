@@ -69,6 +69,7 @@ async def test_a_refund_waits_for_its_approver_across_dead_workers(house: House)
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 async def test_what_is_decided_while_temporal_is_away_happens_on_its_return(house: House) -> None:
     tenant, approver = await careful(house)
     asked, approval = await waiting(tenant)
@@ -90,6 +91,7 @@ async def test_what_is_decided_while_temporal_is_away_happens_on_its_return(hous
     assert (await tenant.call("GET", f"/v1/refunds/{refusing['id']}")).json()["status"] == "REJECTED"
 
 
+@pytest.mark.slow
 async def test_who_waits_is_given_a_workflow_again(house: House) -> None:
     tenant, approver = await careful(house)
     asked, approval = await waiting(tenant)

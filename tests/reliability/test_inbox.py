@@ -151,6 +151,7 @@ async def test_a_poisonous_event_is_tried_again_blocks_nobody_and_is_dead_in_the
     assert (await listed(house, letter) or {})["state"] == "DEAD"
 
 
+@pytest.mark.slow
 async def test_an_operator_has_a_dead_event_heard_again(
     house: House, tenant: Tenant, company: Company
 ) -> None:

@@ -64,6 +64,7 @@ async def test_other_money_is_taken_when_two_people_want_it_and_the_books_follow
     assert payment["id"] not in printed
 
 
+@pytest.mark.slow
 async def test_of_two_operators_one_asks(house: House, tenant: Tenant) -> None:
     payment = await reviewed(tenant)
     both = await asyncio.gather(
@@ -74,6 +75,7 @@ async def test_of_two_operators_one_asks(house: House, tenant: Tenant) -> None:
     assert (await tenant.get(payment))["status"] == "REVIEW"
 
 
+@pytest.mark.slow
 async def test_what_was_decided_is_not_decided_about_again(house: House, tenant: Tenant) -> None:
     payment = await reviewed(tenant)
     await decided(tenant, "refund", payment["id"])
@@ -84,6 +86,7 @@ async def test_what_was_decided_is_not_decided_about_again(house: House, tenant:
     await given_back_once(tenant, payment)
 
 
+@pytest.mark.slow
 async def test_only_money_under_review_is_decided_about(house: House, tenant: Tenant) -> None:
     waiting, paid = await tenant.open(), await tenant.open()
     await tenant.pay(paid)

@@ -36,6 +36,7 @@ from workflows.late import LateWorkflow
 from workflows.payment import PaymentWorkflow
 from workflows.refund import RefundWorkflow
 from workflows.review import ReviewWorkflow
+from workflows.subscription import SubscriptionWorkflow
 
 PRO: Json = {"entitlements": [{"feature": "pro"}]}
 
@@ -309,13 +310,17 @@ async def test_what_happens_while_an_endpoint_is_disabled_is_told_when_it_is_ena
 def test_every_signal_that_is_sent_has_a_name_that_its_workflow_knows() -> None:
     known = {
         kind.__name__: {*workflow._Definition.must_from_class(kind).signals}
-        for kind in (PaymentWorkflow, LateWorkflow, RefundWorkflow, ReviewWorkflow, CourierWorkflow)
+        for kind in (
+            *(PaymentWorkflow, LateWorkflow, RefundWorkflow),
+            *(ReviewWorkflow, CourierWorkflow, SubscriptionWorkflow),
+        )
     }
     sent = signals(ast.parse(inspect.getsource(messages)))
     assert sent == {
         *(("PaymentWorkflow", signal) for signal in ("provider_reported", "nudge", "cancel_wished")),
         *(("LateWorkflow", "provider_reported"), ("LateWorkflow", "refund_reported")),
         *(("RefundWorkflow", "decided"), ("ReviewWorkflow", "decided"), ("CourierWorkflow", "wake")),
+        ("SubscriptionWorkflow", "wake"),
     }
     assert [signal for signal in sent if signal[1] not in known[signal[0]]] == []
 

@@ -133,10 +133,9 @@ async def test_a_card_that_was_left_at_stripe_is_charged_and_the_charge_found_ag
     books = await stripe.list_payments(window, None, now())
     assert [item.reference for item in books.items] == [paid.capture]
     assert len((await shop.ledger())["captures"]) == 1
-    await shop.hears("payment_method.attached", "payment_intent.succeeded")
-    kept, told = sorted(heard(stripe, shop), key=lambda said: str(said.kind), reverse=True)
-    assert isinstance(kept, CustomerObservation)
-    assert isinstance(told, Observation)
+    await shop.hears("checkout.session.completed", "payment_method.attached", "payment_intent.succeeded")
+    [told] = [said for said in heard(stripe, shop) if isinstance(said, Observation)]
+    [kept] = [said for said in heard(stripe, shop) if isinstance(said, CustomerObservation) and said.setup_id]
     assert (kept.reference, told.word, told.payment_id) == (wish.customer, Word.PAID, shop.reference)
 
 
@@ -168,7 +167,7 @@ async def test_a_charge_that_stripe_declined_has_failed_wherever_it_is_looked_at
     assert (declined.value.reason, declined.value.again) == ("generic_decline", True)
     found = await stripe.find_checkout(shop.reference, now())
     assert (found.word, found.failure_code) == (Word.FAILED, "generic_decline")
-    await shop.hears("payment_method.attached", "payment_intent.payment_failed")
+    await shop.hears("checkout.session.completed", "payment_method.attached", "payment_intent.payment_failed")
     words = [said.word for said in heard(stripe, shop) if isinstance(said, Observation)]
     assert words == [Word.FAILED]
 

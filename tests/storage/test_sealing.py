@@ -60,6 +60,7 @@ async def test_several_sealers_make_one_chain(world: World, tenant: Tenant) -> N
     assert sorted(number or 0 for number in (await numbers(tenant)).values()) == list(range(1, 43))
 
 
+@pytest.mark.slow
 async def test_a_record_that_is_committed_behind_its_time_gets_the_next_place(
     world: World, tenant: Tenant
 ) -> None:

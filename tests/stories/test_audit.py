@@ -254,6 +254,7 @@ async def test_a_tenant_can_compute_the_chain_from_what_it_reads(tenant: Tenant)
     assert head.hex() == said["head"]
 
 
+@pytest.mark.slow
 async def test_a_long_chain_is_verified_request_by_request(tenant: Tenant) -> None:
     whole = await settled(tenant)
     await tenant.open()

@@ -59,6 +59,7 @@ async def test_one_trail_is_told_to_a_program(house: House, tenant: Tenant, seal
     assert (trail["signatures"], trail["exported"], trail["complete"]) == (True, True, True)
 
 
+@pytest.mark.slow
 async def test_a_changed_record_ends_the_commands_with_1_and_its_place(
     house: House, tenant: Tenant, sealed: Json
 ) -> None:

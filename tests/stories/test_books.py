@@ -94,6 +94,7 @@ async def test_nobody_reads_anothers_books(house: House, tenant: Tenant) -> None
     assert await entries(stranger, paymentId=payment["id"]) == []
 
 
+@pytest.mark.slow
 async def test_books_that_differ_from_the_companys_are_found(house: House, tenant: Tenant) -> None:
     payment = await tenant.paid()
     await book(house, payment, 1)

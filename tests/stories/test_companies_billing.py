@@ -38,6 +38,7 @@ async def test_what_is_paid_once_at_stripe_is_charged_again_and_again(house: Hou
     assert len((await house.ledger({"id": renewal}))["captures"]) == 1
 
 
+@pytest.mark.slow
 async def test_a_trial_begins_when_a_card_was_left_at_stripes_page(shop: Tenant) -> None:
     anna = Subscriber(shop, "anna")
     trial = await anna.subscribes((await plan(shop, {"trialDays": 30}))["prices"][0])

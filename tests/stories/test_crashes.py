@@ -62,6 +62,7 @@ async def test_a_worker_that_dies_while_the_payer_is_away_is_not_missed(house: H
     await ends_once(tenant, payment)
 
 
+@pytest.mark.slow
 async def test_a_worker_that_dies_with_the_money_in_hand_does_not_drop_it(
     house: House, tenant: Tenant
 ) -> None:
@@ -88,6 +89,7 @@ async def test_a_worker_that_dies_before_it_heard_the_answer_asks_again_and_open
 # --- The API --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_the_money_arrives_although_nobody_was_there_to_be_told(house: House, tenant: Tenant) -> None:
     payment = await order(tenant)
     await house.kill("api")
@@ -96,6 +98,7 @@ async def test_the_money_arrives_although_nobody_was_there_to_be_told(house: Hou
     await ends_once(tenant, payment)
 
 
+@pytest.mark.slow
 async def test_a_create_whose_api_died_is_repeated_and_meets_its_own_payment(
     house: House, tenant: Tenant
 ) -> None:

@@ -217,6 +217,7 @@ async def test_the_tenants_word_is_handed_in_with_what_we_know(house: House, ten
     await stands(tenant, payment, "WON")
 
 
+@pytest.mark.slow
 async def test_evidence_that_the_company_refuses_has_not_been_handed_in_and_is_again(
     house: House, tenant: Tenant
 ) -> None:
@@ -254,6 +255,7 @@ async def test_a_deadline_that_nobody_minds_is_kept_by_us(house: House, receiver
     assert [each["operation"] for each in requests].count("dispute.answer") == 2  # laid there, then handed in
 
 
+@pytest.mark.slow
 async def test_a_refund_on_its_way_stops_at_a_dispute(house: House, tenant: Tenant) -> None:
     payment = await paid(tenant)
     await tenant.fault("refund.create", "before", "status:503", reference=payment["id"], count=3)

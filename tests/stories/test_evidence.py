@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from api.payments import NewPayment
@@ -91,6 +92,7 @@ async def test_an_address_that_turned_bad_keeps_no_payment_from_its_end(tenant: 
     await tenant.eventually(payment, "SUCCEEDED")
 
 
+@pytest.mark.slow
 async def test_a_payment_whose_workflow_is_gone_gets_another(tenant: Tenant, house: House) -> None:
     payment = await tenant.open(expiresInSeconds=180)
     await tenant.fault("webhook.send", "webhook", "lost", reference=payment["id"], count=20)
@@ -116,6 +118,7 @@ async def test_an_endpoint_at_a_refused_address_is_an_attempt_that_failed(
     await receiver.event("payment.pending")
 
 
+@pytest.mark.slow
 async def test_a_failure_shows_neither_statement_nor_data(tenant: Tenant, house: House) -> None:
     payment = await tenant.open(customerEmail="anna@example.com", description="a canary")
     async with house.database() as db, db.transaction():

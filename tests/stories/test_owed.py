@@ -34,6 +34,7 @@ async def failures(tenant: Tenant, number: int) -> list[Json]:
 
 
 @pytest.mark.parametrize("card", [LOST, APPROVES_EACH_TIME])
+@pytest.mark.slow
 async def test_after_a_hard_decline_nobody_asks_that_card_again(tenant: Tenant, card: str) -> None:
     anna = await begun(tenant, card)
     await anna.time_passes(31)
@@ -61,6 +62,7 @@ async def test_a_charge_whose_answer_was_lost_is_neither_taken_twice_nor_counted
     assert await told(tenant, "subscription.past_due") == []
 
 
+@pytest.mark.slow
 async def test_an_upgrade_of_the_card_pays_what_is_owed_once(tenant: Tenant) -> None:
     anna = await begun(tenant, "4000000000000341")
     await anna.time_passes(31)

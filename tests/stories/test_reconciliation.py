@@ -68,6 +68,7 @@ async def nobodys_capture(tenant: Tenant, reference: str) -> str:
     return str(capture)
 
 
+@pytest.mark.slow
 async def test_books_that_agree_differ_in_nothing(tenant: Tenant) -> None:
     await tenant.paid()
     run = await reconciled(tenant)
@@ -92,6 +93,7 @@ async def test_money_that_no_webhook_told_of_is_found_and_heard_of(tenant: Tenan
     assert (found["repairedBy"]["state"], found["repairedBy"]["note"]) == ("PROCESSED", "paid")
 
 
+@pytest.mark.slow
 async def test_a_refund_from_the_dashboard_is_booked_though_nobody_told_us(tenant: Tenant) -> None:
     payment = await tenant.paid()
     await without_webhooks(tenant)

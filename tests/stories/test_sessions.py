@@ -46,6 +46,7 @@ async def test_whoever_has_a_subscription_begins_no_second_one(tenant: Tenant) -
     assert problem["subscriptionId"] == anna.id
 
 
+@pytest.mark.slow
 async def test_a_checkout_that_was_left_makes_room_for_another_and_takes_no_money_any_more(
     tenant: Tenant,
 ) -> None:

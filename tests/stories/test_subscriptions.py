@@ -1,5 +1,7 @@
 """The life of a subscription as its tenant and its subscriber see it; the company's clock drives it."""
 
+import pytest
+
 from tests.house import Tenant, eventually
 from tests.subscriber import Subscriber, moment, plan
 
@@ -62,6 +64,7 @@ async def test_a_checkout_that_nobody_completes_expires_after_23_hours(tenant: T
 BROKE = "4000000000000341"
 
 
+@pytest.mark.slow
 async def test_a_renewal_that_fails_is_tried_on_days_2_7_14_and_21_and_then_over(tenant: Tenant) -> None:
     anna = Subscriber(tenant, "anna")
     first = await anna.subscribes((await plan(tenant))["prices"][0], card=BROKE)

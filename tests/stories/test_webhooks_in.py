@@ -189,7 +189,7 @@ async def test_an_authentic_body_that_cannot_be_read_is_422_and_never_our_fault(
 async def test_an_event_about_something_else_is_acknowledged_and_forgotten(
     tenant: Tenant, company: Company
 ) -> None:
-    for body in (b'{"data": {}}', b'{"data": {"object": "customer", "id": "cus_1"}}'):
+    for body in (b'{"data": {}}', b'{"data": {"object": "payout", "id": "po_1"}}'):
         answer = await company.post(body)
         assert (answer.status_code, answer.content) == (200, RECEIVED)
     assert await inbox(tenant) == []

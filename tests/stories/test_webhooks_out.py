@@ -78,6 +78,7 @@ async def test_an_event_comes_in_the_envelope_of_the_contract(tenant: Tenant, re
         assert datetime.fromisoformat(body["timestamp"]).tzinfo is not None
 
 
+@pytest.mark.slow
 async def test_the_sequence_has_no_gaps_however_many_payments_there_are_at_once(
     tenant: Tenant, receiver: Receiver
 ) -> None:

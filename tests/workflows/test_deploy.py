@@ -189,6 +189,7 @@ async def test_no_task_of_a_payment_fails_while_old_and_new_workers_run(here: In
     assert took_it == [False] * 9 + [True] * 2
 
 
+@pytest.mark.slow
 async def test_a_step_without_a_patch_fails_the_tasks_of_running_payments(here: Installation) -> None:
     async with here.runs(OLD):
         (payment,) = await here.opens()

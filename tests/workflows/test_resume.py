@@ -78,6 +78,7 @@ async def test_a_wish_to_cancel_brings_a_lost_workflow_back(tenant: Tenant) -> N
     assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
 
 
+@pytest.mark.slow
 async def test_a_repeated_order_brings_a_workflow_back_that_was_lost_before_it_opened(tenant: Tenant) -> None:
     # Tried at 0, ½, 1½ and 3½ s; the API waits for 5.
     await tenant.fault("checkout.create", "before", "status:503", count=4)
