@@ -7,7 +7,6 @@ from temporalio import activity
 from activities import billing, mirror
 from activities.opening import ensure_customer
 from activities.world import World
-from domain.errors import ProviderError
 from domain.lifecycle import asks_for_method, due, take
 from domain.standing import Subscription, SubscriptionRef
 from domain.values import Message
@@ -44,7 +43,8 @@ class SubscriptionActivities:
         """Take the first step that is due, if no charge is on its way. Safe to repeat.
 
         One transaction; before it, where a trial ends, one question: whether anything is saved to charge; or
-        how it stands, where the company keeps the schedule.
+        how it stands, where the company keeps the schedule. While that is not answered the step waits:
+        raises ``ProviderError``.
         """
         world, ref = self._world, tick.ref
         await mirror.reread(world, ref, tick.at, ACTOR)
@@ -73,11 +73,7 @@ class SubscriptionActivities:
                 return True
             payer = await customers.get(tx, sub.customer_id)
             _, provider = await world.provider(tx, sub.account_id)
-        try:
-            return bool(await provider.saved_methods(await ensure_customer(world, provider, payer)))
-        except ProviderError as trouble:
-            activity.logger.warning("methods_unknown", extra={"reason": type(trouble).__name__})
-            raise
+        return bool(await provider.saved_methods(await ensure_customer(world, provider, payer)))
 
     def _agenda(self, sub: Subscription, *, in_flight: bool) -> Agenda:
         at = None if in_flight else due(sub)

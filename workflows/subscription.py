@@ -50,11 +50,9 @@ class SubscriptionWorkflow:
                 await self._sleep(agenda)
 
     async def _sleep(self, agenda: Agenda) -> None:
-        wait = _LONGEST
-        if agenda.next_at is not None:
-            # A second at least: our clock and Temporal's may differ by less than that, and must not spin.
-            wait = min(max(agenda.next_at - workflow.now(), timedelta(seconds=0)), _LONGEST)
+        wait = _LONGEST if agenda.next_at is None else min(agenda.next_at - workflow.now(), _LONGEST)
         if wait <= timedelta(0):
+            # More is due: the next step is for the next look.
             return
         try:
             await workflow.wait_condition(
