@@ -108,7 +108,14 @@ def _sold(session: Said) -> object:
 
 def _charged(intent: Said) -> str | None:
     """Checkouts have payment intents of our name, too."""
-    return words.noted(intent, words.PAYMENT) if words.is_charge(intent) else None
+    return words.noted(intent, words.PAYMENT) if _is_charge(intent) else None
+
+
+def _is_charge(intent: Said) -> bool:
+    """Raises for an entry that does not show its notes, as all do: it may be anybody's, and so ours."""
+    if not isinstance(intent["metadata"], Mapping):
+        raise TypeError("these notes cannot be read")
+    return words.is_charge(intent)
 
 
 def listed(subject: Subject, item: Any, now: datetime) -> Listed | None:
@@ -140,7 +147,7 @@ def listed(subject: Subject, item: Any, now: datetime) -> Listed | None:
 def _listed_charge(item: Any, now: datetime) -> Listed | None:
     """One payment intent; None for a checkout's, and for a charge that brought no money."""
     try:
-        if not words.is_charge(item) or item["status"] != "succeeded":
+        if not _is_charge(item) or item["status"] != "succeeded":
             return None
         said = words.charge(item, Channel.READ, _cause(item, now), now)
         made_at = words.moment(item["created"])
