@@ -105,7 +105,18 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
     payment, refund, dispute = PaymentActivities(world), RefundActivities(world), DisputeActivities(world)
     courier, books = CourierActivities(world), ReconciliationActivities(world)
     approval = ApprovalActivities(world)
-    patches = not_yet if hold_patches else None
+    steps: dict[str, Any] = {
+        "interceptors": [Failures()],
+        # Fairness between tenants works on tasks that go through the server.
+        "disable_eager_activity_execution": True,
+        "graceful_shutdown_timeout": _GRACE,
+    }
+    leads = steps | {
+        "workflow_runner": _RUNNER,
+        # A worker that died keeps its payments waiting no longer than this.
+        "sticky_queue_schedule_to_start_timeout": _STICKY,
+        "patch_activation_callback": not_yet if hold_patches else None,
+    }
     return [
         Worker(
             temporal,
@@ -136,40 +147,26 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
                 books.give_up,
                 subscription.advance,
             ],
-            interceptors=[Failures()],
-            workflow_runner=_RUNNER,
             max_cached_workflows=2_000,
-            # A worker that died keeps its payments waiting no longer than this.
-            sticky_queue_schedule_to_start_timeout=_STICKY,
             max_concurrent_activities=100,
-            # Fairness between tenants works on tasks that go through the server.
-            disable_eager_activity_execution=True,
-            graceful_shutdown_timeout=_GRACE,
-            patch_activation_callback=patches,
+            **leads,
         ),
         Worker(
             temporal,
             task_queue=COURIER_QUEUE,
             workflows=[CourierWorkflow],
             activities=[courier.carry],
-            interceptors=[Failures()],
-            workflow_runner=_RUNNER,
             max_cached_workflows=1_000,
-            sticky_queue_schedule_to_start_timeout=_STICKY,
             max_concurrent_activities=200,
-            disable_eager_activity_execution=True,
-            graceful_shutdown_timeout=_GRACE,
-            patch_activation_callback=patches,
+            **leads,
         ),
         Worker(
             temporal,
             task_queue=BOOKS_QUEUE,
             activities=[books.reconcile],
-            interceptors=[Failures()],
             max_concurrent_activities=4,
             max_concurrent_activity_task_polls=1,
-            disable_eager_activity_execution=True,
-            graceful_shutdown_timeout=_GRACE,
+            **steps,
         ),
     ]
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.world import World
@@ -32,6 +33,8 @@ from domain.tenant import Tenant
 from domain.values import new_id
 from providers.base import PROVIDERS
 from storage import catalog, customers, entitlements, invoices, payments, subscriptions
+
+log = structlog.get_logger(__name__)
 
 # So long is a provider that is away asked to take what is owed, before the try counts as one in vain.
 CHARGE_LASTS: Final = timedelta(hours=24)
@@ -250,6 +253,15 @@ async def set_going(world: World, done: Outcome, endpoints: list[str]) -> None:
     if done.charge is not None:
         await world.start_payment(done.charge)
     await world.wake(tenant_id, endpoints)
+
+
+async def follow_up(world: World, done: Outcome, endpoints: list[str]) -> None:
+    """``set_going``, and a word to whoever leads the subscription: for those who do not lead it."""
+    try:
+        await set_going(world, done, endpoints)
+        await world.wake_subscription(done.sub.ref)
+    except Exception as error:  # noqa: BLE001 - all of it is on record, and the sweeps find it
+        log.warning("subscription_postponed", subscription_id=done.sub.id, reason=type(error).__name__)
 
 
 async def settled(tx: AsyncConnection, payment: Payment, scene: Scene) -> Outcome | None:

@@ -1,7 +1,5 @@
 """What users may do, and how much of it: the question an application asks on every critical action."""
 
-import json
-from hashlib import sha256
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -68,12 +66,6 @@ class NewUsage(Model):
     feature: Name
     quantity: Annotated[int, Field(ge=1, le=1_000_000_000_000)] = 1
 
-    @property
-    def digest(self) -> str:
-        """Of what was meant: tells a repeat from another request under the same key."""
-        said = self.model_dump(mode="json", exclude_defaults=True)
-        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
 
 class UsageAnswer(Answer):
     user_id: str
@@ -119,7 +111,7 @@ async def use_entitlement(
     use = usage.Use(
         tenant_id=who.tenant_id,
         idempotency_key=key,
-        digest=body.digest,
+        digest=body.digest(),
         user_id=body.user_id or who.tenant_id,
         feature=body.feature,
         quantity=body.quantity,

@@ -1,10 +1,8 @@
 """Pages that subscribers are sent to: the checkout that begins a subscription, and the portal."""
 
 import asyncio
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Annotated, Final, Literal
 
 import structlog
@@ -69,11 +67,6 @@ class NewSession(Model):
     customer_email: Email | None = None
     bill_to: Recipient | None = None
 
-    @property
-    def digest(self) -> str:
-        said = self.model_dump(mode="json", exclude_defaults=True)
-        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
 
 class SessionAnswer(Answer):
     id: str
@@ -108,7 +101,7 @@ async def create_session(
     Nothing is promised before it is completed. A repeated key meets its session again.
     """
     async with here.world.database.tenant(who.tenant_id) as tx:
-        session = await sessions.by_key(tx, key, body.digest)
+        session = await sessions.by_key(tx, key, body.digest())
     if session is not None:
         about.headers["Idempotent-Replayed"] = "true"
     else:
@@ -128,10 +121,11 @@ async def _checkout(wish: _Request, here: House, later: BackgroundTasks) -> Sess
         tenant = await tenants.get(tx, wish.who.tenant_id)
         by, scale = actor(wish.who), here.world.time_scale
         scene = billing.Scene(tenant, by, wish.wall, scale, wish.about.request_id)
-        told, over = await _make_room(tx, wish, scene)
         terms = await _terms(tx, wish)
         account = await _account(tx, wish, terms)
+        # The customer's row stays locked: of two sessions at once the second sees what the first began.
         payer = await _payer(tx, wish, account)
+        told, over = await _make_room(tx, wish, scene)
         now = wish.wall + await accounts.ahead(tx, account.id)
         sub = _incomplete(wish, tenant, payer, terms, now)
         if sub.provider_run:
@@ -151,7 +145,9 @@ async def _checkout(wish: _Request, here: House, later: BackgroundTasks) -> Sess
             # The same key at the same moment: whoever was first goes on.
             raise TemporarilyUnavailable(retry_after=1)
         endpoints = await events.announce(tx, tenant.id, told, wish.wall)
-    later.add_task(_set_going, here, [*over, billing.Outcome(sub)], endpoints)
+    for done in over:
+        later.add_task(billing.follow_up, here.world, done, [])
+    later.add_task(billing.follow_up, here.world, billing.Outcome(sub), endpoints)
     return session
 
 
@@ -163,18 +159,25 @@ async def _make_room(
     Raises ``IllegalTransition`` for somebody who has one.
     """
     present = await subscriptions.of_user(tx, wish.user_id)
-    if present is not None and present.status in subscriptions.LIVE:
-        raise IllegalTransition(
-            f"This user has a subscription, which is {present.status}: change or cancel it.",
-            subscriptionId=present.id,
-        )
+    if present is not None:
+        _check_not_live(present)
     over = []
     for waiting in await subscriptions.to_come(tx, wish.user_id):
         sub = await subscriptions.get(tx, waiting.id, lock=True)
+        # It may have been paid while we waited for it.
+        _check_not_live(sub)
         if sub.status is SubscriptionStatus.INCOMPLETE:
             step = expired(sub, sub.time(scene.wall, scene.scale))
             over.append(await billing.carry_out(tx, sub, step, scene))
     return [told for done in over for told in done.told], over
+
+
+def _check_not_live(sub: Subscription) -> None:
+    if sub.status in subscriptions.LIVE:
+        raise IllegalTransition(
+            f"This user has a subscription, which is {sub.status}: change or cancel it.",
+            subscriptionId=sub.id,
+        )
 
 
 async def _terms(tx: AsyncConnection, wish: _Request) -> Terms:
@@ -264,7 +267,7 @@ def _session(wish: _Request, payer: Payer, lasts: timedelta, sub: Subscription |
         id=new_id("bss", wish.wall),
         tenant_id=payer.tenant_id,
         idempotency_key=wish.key,
-        digest=wish.body.digest,
+        digest=wish.body.digest(),
         mode=wish.body.mode,
         user_id=wish.user_id,
         customer_id=payer.id,
@@ -344,12 +347,3 @@ async def _checkout_url(here: House, ref: PaymentRef) -> str:
     if progress.checkout_url is None:
         raise NeverOpened(f"The checkout could not be opened: {progress.failure_message or progress.status}.")
     return progress.checkout_url
-
-
-async def _set_going(here: House, done: list[billing.Outcome], endpoints: list[str]) -> None:
-    for outcome in done:
-        try:
-            await billing.set_going(here.world, outcome, endpoints)
-            await here.world.wake_subscription(outcome.sub.ref)
-        except Exception as error:  # noqa: BLE001 - it is on record, and the sweep finds it
-            log.warning("subscription_postponed", id=outcome.sub.id, reason=type(error).__name__)

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import Request, Response, params
@@ -154,6 +155,15 @@ class Model(BaseModel):
         validate_by_alias=True,
         validate_by_name=False,
     )
+
+    def digest(self, **beside: str) -> str:
+        """Of what was meant, and of what stands beside the body: tells a repeat from another request.
+
+        The order of the members and the white space between them do not matter. What is not said does not
+        count: a member that a later version knows changes no old digest.
+        """
+        said = self.model_dump(mode="json", exclude_defaults=True) | beside
+        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_kwargs: Any) -> None:

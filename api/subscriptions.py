@@ -168,7 +168,7 @@ class Desk:
             scene = billing.Scene(tenant, actor(who), wall, world.time_scale, self._about.request_id)
             done = await billing.carry_out(tx, sub, step, scene)
             endpoints = await events.announce(tx, tenant.id, done.told, wall) if done.told else []
-        self._later.add_task(_set_going, self._here, done, endpoints)
+        self._later.add_task(billing.follow_up, world, done, endpoints)
         return done
 
     async def ask_company(self, subscription_id: str, wish: Ask) -> Subscription | None:
@@ -212,14 +212,6 @@ def _in_progress() -> InProgress:
 def _check_ours(sub: Subscription) -> None:
     if sub.provider_run:
         raise IllegalTransition(f"{sub.provider} keeps the schedule of this subscription.")
-
-
-async def _set_going(here: House, done: billing.Outcome, endpoints: list[str]) -> None:
-    try:
-        await billing.set_going(here.world, done, endpoints)
-        await here.world.wake_subscription(done.sub.ref)
-    except Exception as error:  # noqa: BLE001 - it is on record, and the sweep finds it
-        log.warning("subscription_postponed", id=done.sub.id, reason=type(error).__name__)
 
 
 @router.post("/{subscription_id}/cancel")

@@ -197,9 +197,7 @@ async def leaderless(
 ) -> list[SubscriptionRef]:
     """Those for which something is due and nobody may know it, perhaps of one account only.
 
-    A system transaction finds those of all tenants.
-
-    Those ``known`` to be looked after are left out, and those whose charge is on its way.
+    A system transaction finds those of all tenants. Those ``known`` to be looked after are left out.
     """
     theirs = provider_accounts.c.clock_ahead_seconds
     passed = func.extract("epoch", now - subscriptions.c.begun_at) * (scale - 1)

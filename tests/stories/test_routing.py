@@ -182,7 +182,7 @@ async def test_a_repeat_meets_its_payment_whatever_was_settled_since(shop: Tenan
 async def test_a_payment_whose_time_was_up_is_no_fault_of_the_account(house: House, tenant: Tenant) -> None:
     body = {"userId": "user-123", "amount": 1990000, "currency": "HUF"}
     async with world_of(house) as world:
-        digest = NewPayment.model_validate(body).digest
+        digest = NewPayment.model_validate(body).digest()
         late = await place(world, tenant, timedelta(0), key="key", digest=digest)
         await open_checkout(world, late.ref)
     no = refused(await tenant.create("key"), 503, "provider_unavailable")

@@ -1,5 +1,6 @@
 """Where subscribers are sent: a checkout or the portal, once a key, and never twice into the same thing."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -58,6 +59,14 @@ async def test_a_checkout_that_was_left_makes_room_for_another_and_takes_no_mone
     page = await anna.visit(left["sessionUrl"])
     assert page.status_code in {200, 409, 410}
     assert len(await tenant.rows("SELECT id FROM payments WHERE captured_minor > 0")) == 1
+
+
+async def test_of_checkouts_that_are_begun_at_once_one_stays(tenant: Tenant) -> None:
+    anna, price = Subscriber(tenant, "anna"), await month(tenant)
+    begun = await asyncio.gather(*(anna.session(mode="checkout", priceId=price["id"]) for _ in range(4)))
+    assert {answer.status_code for answer in begun} <= {201, 409}
+    rows = await tenant.rows("SELECT status, count(*) AS n FROM subscriptions GROUP BY status")
+    assert {row["status"]: row["n"] for row in rows} == {"incomplete": 1, "incomplete_expired": 3}
 
 
 async def test_a_free_plan_needs_no_page(tenant: Tenant) -> None:
