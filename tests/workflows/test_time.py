@@ -179,8 +179,13 @@ async def test_operators_find_a_payment_under_the_company_that_took_it(
     life = await fast.order(tenant, DAY, elsewhere)
     await life.fault("checkout.create", "before", "refuse", 1)
     await life.opens()
-    seen = (await life.workflow.describe()).search_attributes
-    assert (seen["Provider"], seen["PaymentStatus"]) == (["elsewhere"], ["PROVIDER_PENDING"])
+
+    async def shown() -> bool:
+        # The row is committed before the workflow hears of it, and only then tells Temporal.
+        seen = (await life.workflow.describe()).search_attributes
+        return (seen["Provider"], seen["PaymentStatus"]) == (["elsewhere"], ["PROVIDER_PENDING"])
+
+    await eventually(shown)
 
 
 # --- Until a second person decides ----------------------------------------------------------------
