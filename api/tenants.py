@@ -34,7 +34,7 @@ from domain.text import Email, FreeText, Url
 from domain.values import new_id
 from providers.base import PROVIDERS
 from providers.sandbox import Sandbox, ready_made
-from storage import accounts, audit, events, tenants
+from storage import accounts, audit, endpoints, tenants
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"], route_class=StrictRoute)
 
@@ -153,14 +153,14 @@ async def register(body: NewTenant, by: PlatformOperator, here: TheHouse, about:
         await tenants.add_credential(tx, owner, secret_hash, now)
         if body.webhook_url is not None:
             webhook_secret = new_secret(entropy.token_bytes(32))
-            endpoint = events.Endpoint(
+            endpoint = endpoints.Endpoint(
                 id=new_id("whe", now),
                 tenant_id=tenant.id,
                 url=body.webhook_url,
                 enabled=True,
                 sandbox=tenant.sandbox,
             )
-            await events.add_endpoint(tx, here.world.vault, endpoint, webhook_secret, now)
+            await endpoints.add(tx, here.world.vault, endpoint, webhook_secret, now)
         if tenant.sandbox and here.sandbox_platform_key is not None:
             account = ProviderAccount(
                 id=new_id("acc", now),
