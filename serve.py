@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from api import app
 from api.deps import House
 from api.tokens import Tokens
+from console import app as pages
 from installation import connect_temporal, open_world
 from settings import Settings, configure_logging, key_bytes
 
@@ -33,9 +34,11 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
 
 
 def application(settings: Settings) -> FastAPI:
-    return app.build(
+    application = app.build(
         partial(open_house, settings), public_url=settings.base_url, development=settings.development
     )
+    pages.install(application)
+    return application
 
 
 def main() -> None:
