@@ -166,9 +166,11 @@ _HUNGARIAN: Final = Words(
 WORDS: Final[Mapping[Language, Words]] = {Language.EN: _ENGLISH, Language.HU: _HUNGARIAN}
 
 
-def money(amount_minor: int, currency: str, language: Language) -> str:
-    """An amount as the language writes it, with all decimals that ISO 4217 counts."""
+def money(amount_minor: int, currency: str, language: Language, *, short: bool = False) -> str:
+    """An amount as the language writes it, with the decimals ISO 4217 counts; ``short``: no ``.00``."""
     digits = exponent(currency)
+    if short and amount_minor % 10**digits == 0:
+        amount_minor, digits = amount_minor // 10**digits, 0
     number = "#,##0." + "0" * digits if digits else "#,##0"
     if language is Language.HU:
         pattern = f"{number}\u00a0¤"
