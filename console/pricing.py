@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Header, Request, Response
@@ -80,18 +80,26 @@ async def page(
     tenant_id: str,
     here: TheHouse,
     lang: str = "",
+    currency: str = "",
     accept_language: Annotated[str, Header()] = "",
 ) -> HTMLResponse:
     """A page with the element. Where its buttons lead, the tenant's settings say, never the address."""
     language = _language(lang, accept_language)
-    facts = {"language": language, "other": _other(language), "t": _TEXTS[language], "words": WORDS[language]}
+    facts: dict[str, Any] = {
+        "language": language,
+        "other": _other(language),
+        "t": _TEXTS[language],
+        "words": WORDS[language],
+    }
     try:
         tenant, listed = await _listed(here, tenant_id, language)
     except NotFound:
         return pages.render("pricing_missing.html", facts, NotFound.status)
+    chosen = currency if currency in listed.currencies else next(iter(listed.currencies), "")
     address = tenant.settings.pricing_checkout_url
     links = {price.id: _link(address, price.id) for plan in listed.plans for price in plan.prices if address}
-    return pages.render("pricing.html", facts | {"list": listed, "address": address, "links": links})
+    facts |= {"list": listed, "currency": chosen, "address": address, "links": links}
+    return pages.render("pricing.html", facts)
 
 
 async def _listed(here: House, tenant_id: str, language: Language) -> tuple[Tenant, PriceList]:

@@ -68,12 +68,15 @@ ul { padding: 0; list-style: none; }
   min-width: 0; padding: 1.5rem; overflow-wrap: anywhere;
   background: var(--c-ground); border: 1px solid var(--c-line); border-radius: var(--c-radius);
 }
+:host([readonly]) .plan { grid-row: span 3; }
 .highlighted { border-color: var(--c-accent); box-shadow: 0 0 0 1px var(--c-accent); }
 h3 { font-size: 1.25rem; line-height: 1.3; }
 .tier, .description, .per, .tax { color: var(--c-soft); font-size: .9375rem; }
 .tier { font-size: .8125rem; }
 .badge { width: fit-content; margin-bottom: .5rem; padding: 0 .625rem; border-radius: 1rem; font-size: .8125rem; font-weight: 600; color: var(--c-on-accent); background: var(--c-accent); }
 .description { margin-top: .25rem; white-space: pre-line; }
+.per { display: block; }
+.current { padding: .75rem 1rem; border: 1px solid transparent; text-align: center; font-weight: 600; color: var(--c-soft); }
 .amount { font-size: 2rem; line-height: 1.2; letter-spacing: -.02em; font-variant-numeric: tabular-nums; }
 .trial, .saving { color: var(--c-good); font-size: .9375rem; font-weight: 600; }
 .button {
@@ -96,7 +99,7 @@ h3 { font-size: 1.25rem; line-height: 1.3; }
     const made = document.createElement(tag);
     if (name) made.className = name;
     if (name) made.setAttribute("part", name);
-    made.append(...inside.filter((each) => each != null && each !== ""));
+    made.append(...inside.filter(Boolean));
     return made;
   }
 
@@ -286,16 +289,16 @@ h3 { font-size: 1.25rem; line-height: 1.3; }
     #card(plan, price, words) {
       const highlighted = plan.id === this.getAttribute("highlight");
       const mine = price.id === this.getAttribute("current");
-      const badge = mine ? words.current : highlighted && words.recommended;
       const tier = plan.tier?.toLowerCase() === plan.name.toLowerCase() ? null : plan.tier;
       const text = (name, said) => said && make("p", name, said);
       const features = plan.features.map(({ feature, text: limit }) =>
         make("li", "feature", feature, limit && make("span", "limit", ` · ${limit}`)),
       );
-      const card = make(
+      const act = mine ? text("current", words.current) : this.#button(plan, price);
+      return make(
         "li",
         highlighted ? "plan highlighted" : "plan",
-        make("div", "head", text("badge", badge), text("tier", tier), make("h3", "name", plan.name), text("description", plan.description)),
+        make("div", "head", text("badge", highlighted && words.recommended), text("tier", tier), make("h3", "name", plan.name), text("description", plan.description)),
         make(
           "div",
           "cost",
@@ -303,10 +306,9 @@ h3 { font-size: 1.25rem; line-height: 1.3; }
           text("saving", price.saving),
           text("trial", price.trial),
         ),
-        make("div", "act", !mine && !this.hasAttribute("readonly") && this.#button(plan, price)),
+        !this.hasAttribute("readonly") && make("div", "act", act),
         make("ul", "features", ...features),
       );
-      return card;
     }
 
     get #link() {
