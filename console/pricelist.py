@@ -33,6 +33,8 @@ class Words:
     recommended: str
     switch: str
     nothing: str
+    title: str
+    in_the_shop: str
     tax_inside: str
     tax_on_top: str
 
@@ -61,6 +63,8 @@ _ENGLISH: Final = Words(
     recommended="Recommended",
     switch="How often you pay",
     nothing="Nothing is on sale here at the moment.",
+    title="Prices",
+    in_the_shop="To choose a plan, go to the shop.",
     tax_inside="Prices include {tax}.",
     tax_on_top="{tax} is added to the prices.",
 )
@@ -89,6 +93,8 @@ _HUNGARIAN: Final = Words(
     recommended="Ajánlott",
     switch="Fizetés gyakorisága",
     nothing="Itt most nincs megvásárolható csomag.",
+    title="Árak",
+    in_the_shop="Csomagot az üzletben választhat.",
     tax_inside="Az árak tartalmazzák: {tax}.",
     tax_on_top="Az árakhoz hozzáadódik: {tax}.",
 )
@@ -218,7 +224,7 @@ def _tag(price: catalog.Price, plan: catalog.Plan, language: Language) -> PriceT
         exponent=exponent(currency),
         period=_key(price.interval, price.interval_count),
         saves=saves,
-        shown=money(amount, currency, language, short=True) if amount else words.free,
+        shown=money(amount, currency, language, spoken=True) if amount else words.free,
         per=(words.seat.format(per=per) if price.per_seat else per) if amount else None,
         trial=trial if price.trial_days and amount else None,
         saving=words.saving.format(percent=saves) if saves else None,

@@ -25,22 +25,22 @@
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(`
 :host {
-  --c-accent: var(--paysaga-accent, #3b44d6); --c-on-accent: var(--paysaga-on-accent, #fff);
-  --c-ground: var(--paysaga-ground, #fff); --c-ink: var(--paysaga-ink, #14161d);
-  --c-soft: var(--paysaga-soft, #5b6172); --c-line: var(--paysaga-line, #d9dce5);
-  --c-good: var(--paysaga-good, #0b7a4b); --c-bad: var(--paysaga-bad, #b3261e);
+  --c-accent: var(--paysaga-accent, #1f4fd1); --c-on-accent: var(--paysaga-on-accent, #fff);
+  --c-ground: var(--paysaga-ground, #fff); --c-ink: var(--paysaga-ink, #15181e);
+  --c-soft: var(--paysaga-soft, #575d6b); --c-line: var(--paysaga-line, #dadde4);
+  --c-good: var(--paysaga-good, #0a7044); --c-bad: var(--paysaga-bad, #b3261e);
   --c-radius: var(--paysaga-radius, 1rem);
   display: block; color: var(--c-ink); font-family: var(--paysaga-font, inherit); line-height: 1.5;
 }
 @supports (color: light-dark(red, red)) {
   :host {
-    --c-accent: var(--paysaga-accent, light-dark(#3b44d6, #929bff));
-    --c-on-accent: var(--paysaga-on-accent, light-dark(#fff, #0e1016));
-    --c-ground: var(--paysaga-ground, light-dark(#fff, #181b24));
-    --c-ink: var(--paysaga-ink, light-dark(#14161d, #eef0f6));
-    --c-soft: var(--paysaga-soft, light-dark(#5b6172, #a2a9bb));
-    --c-line: var(--paysaga-line, light-dark(#d9dce5, #303646));
-    --c-good: var(--paysaga-good, light-dark(#0b7a4b, #5fd6a0));
+    --c-accent: var(--paysaga-accent, light-dark(#1f4fd1, #9db4ff));
+    --c-on-accent: var(--paysaga-on-accent, light-dark(#fff, #0f1115));
+    --c-ground: var(--paysaga-ground, light-dark(#fff, #191c22));
+    --c-ink: var(--paysaga-ink, light-dark(#15181e, #eef0f4));
+    --c-soft: var(--paysaga-soft, light-dark(#575d6b, #a7adba));
+    --c-line: var(--paysaga-line, light-dark(#dadde4, #323742));
+    --c-good: var(--paysaga-good, light-dark(#0a7044, #63d5a1));
     --c-bad: var(--paysaga-bad, light-dark(#b3261e, #ffb4ab));
   }
 }
