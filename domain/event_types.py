@@ -19,23 +19,35 @@ EVENT_TYPES: Final[Mapping[str, str]] = {
         "Money arrived after the end. Your setting `latePayment` decides what becomes of it, and "
         "`payment.succeeded`, `payment.review` or `refund.requested` says so."
     ),
-    "refund.requested": "A refund was asked for and its amount reserved; above your threshold it waits for approval.",
+    "refund.requested": (
+        "A refund was asked for and its amount reserved; above your threshold it waits for approval."
+    ),
     "refund.approved": "A second person agreed: the refund is on its way.",
-    "refund.rejected": "A second person refused, or nobody decided in time. The reserved amount is free again.",
+    "refund.rejected": (
+        "A second person refused, or nobody decided in time. The reserved amount is free again."
+    ),
     "refund.succeeded": "The provider gave the money back.",
-    "refund.failed": "The money did not go back, and can be asked for again. A bank may say so days after a success.",
+    "refund.failed": (
+        "The money did not go back, and can be asked for again. A bank may say so days after a success."
+    ),
     "dispute.inquiry_opened": "The payer's bank asks about a payment; it has taken no money.",
     "dispute.inquiry_closed": "An inquiry was closed without a dispute.",
     "dispute.opened": "The payer's bank has taken the money back for now, and the right is off.",
     "dispute.evidence_due": "The deadline for your evidence is three days away, or one.",
-    "dispute.won": "The money stays yours, or the payer has withdrawn; the right is on again if it still runs.",
+    "dispute.won": (
+        "The money stays yours, or the payer has withdrawn; the right is on again if it still runs."
+    ),
     "dispute.lost": "The money is gone for good, and the right with it.",
     "entitlement.granted": "A user has a right, for the first time or again.",
-    "entitlement.revoked": "A user's right is off: refunded, disputed, or its subscription gives nothing any more.",
+    "entitlement.revoked": (
+        "A user's right is off: refunded, disputed, or its subscription gives nothing any more."
+    ),
     "subscription.created": "Somebody was sent to a checkout to subscribe.",
     "subscription.trialing": "A trial has begun.",
     "subscription.trial_will_end": "A trial ends within three days.",
-    "subscription.activated": "It is paid, or free, and gives what its plan says: for the first time, or after a debt was paid.",
+    "subscription.activated": (
+        "It is paid, or free, and gives what its plan says: for the first time, or after a debt was paid."
+    ),
     "subscription.renewed": "The next period is paid and runs.",
     "subscription.past_due": "A charge failed. It is tried again, and access goes on as `grace`.",
     "subscription.unpaid": "All tries were in vain. It gives nothing until somebody pays.",
@@ -46,10 +58,14 @@ EVENT_TYPES: Final[Mapping[str, str]] = {
     "subscription.incomplete_expired": "Its first payment did not come in time; it never began.",
     "invoice.created": "An invoice has its number and is owed.",
     "invoice.paid": "An invoice is paid. One of nothing is paid as it is made.",
-    "invoice.payment_failed": "A charge for an invoice failed; the subscription says whether it is tried again.",
+    "invoice.payment_failed": (
+        "A charge for an invoice failed; the subscription says whether it is tried again."
+    ),
     "invoice.voided": "An invoice is not owed any more, or `replacedBy` names the one that took its place.",
     "invoice.marked_uncollectible": "An invoice is still owed, and we have stopped asking for it.",
     "reconciliation.mismatch": "The provider's books differ from ours in a way that nothing mends by itself.",
-    "endpoint.disabled": "One of your endpoints is sent nothing more until you enable it; its backlog is kept.",
+    "endpoint.disabled": (
+        "One of your endpoints is sent nothing more until you enable it; its backlog is kept."
+    ),
     "endpoint.test": "You asked for a test of one of your endpoints. It is sent to that one only.",
 }
