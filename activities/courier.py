@@ -13,11 +13,12 @@ from temporalio import activity
 
 from activities.outbound import read_capped
 from activities.world import World
+from domain.endpoint import Endpoint
 from domain.errors import Refusal
 from domain.events import backoff, body
 from domain.signatures import sign
 from domain.values import Message
-from storage import events
+from storage import deliveries, endpoints
 
 _AT_A_TIME: Final = 4
 _PER_ROUND: Final = 40
@@ -41,29 +42,29 @@ class CourierActivities:
         """Send what is due to this endpoint, and say when the next is; None when nothing waits."""
         world = self._world
         async with world.database.tenant(errand.tenant_id) as tx:
-            found = await events.endpoint(tx, world.vault, errand.endpoint_id)
+            found = await endpoints.unlock(tx, world.vault, errand.endpoint_id, world.clock())
             if found is None or not found[0].enabled:
                 return None
-            waiting = await events.due(tx, errand.endpoint_id, world.clock(), _PER_ROUND)
-        endpoint, secret = found
+            waiting = await deliveries.due(tx, errand.endpoint_id, world.clock(), _PER_ROUND)
+        endpoint, (secret, *_) = found
         hands = asyncio.Semaphore(_AT_A_TIME)
 
-        async def deliver(delivery: events.Delivery) -> None:
+        async def deliver(delivery: deliveries.Delivery) -> None:
             async with hands:
                 attempt = await self._attempt(endpoint, secret, delivery)
             async with world.database.tenant(errand.tenant_id) as tx:
-                await events.record_attempt(tx, attempt)
+                await deliveries.record_attempt(tx, attempt)
             activity.heartbeat()
 
         async with asyncio.TaskGroup() as group:
             for delivery in waiting:
                 group.create_task(deliver(delivery))
         async with world.database.tenant(errand.tenant_id) as tx:
-            return await events.next_due(tx, errand.endpoint_id)
+            return await deliveries.next_due(tx, errand.endpoint_id)
 
     async def _attempt(
-        self, endpoint: events.Endpoint, secret: str, delivery: events.Delivery
-    ) -> events.Attempt:
+        self, endpoint: Endpoint, secret: str, delivery: deliveries.Delivery
+    ) -> deliveries.Attempt:
         event = delivery.event
         content = body(event, sandbox=endpoint.sandbox)
         sent_at = self._world.clock()
@@ -80,7 +81,7 @@ class CourierActivities:
         number = delivery.attempts + 1
         now = self._world.clock()
         pause = None if delivered else backoff(delivery.id, number, asked_for)
-        return events.Attempt(
+        return deliveries.Attempt(
             delivery_id=delivery.id,
             number=number,
             delivered=delivered,
