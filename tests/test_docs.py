@@ -15,8 +15,8 @@ import httpx
 import pytest
 import yaml  # type: ignore[import-untyped]  # it comes with pre-commit, its types do not
 
+from domain.delivery import BACKOFF
 from domain.errors import Refusal
-from domain.events import BACKOFF
 from domain.payment import TRANSITIONS
 from domain.signatures import new_secret, sign
 from local.plan import DYNAMIC_CONFIG, SEARCH_ATTRIBUTES
