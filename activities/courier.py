@@ -17,11 +17,12 @@ from temporalio import activity
 
 from activities.exchange import Exchange, exchange
 from activities.world import World
-from domain.delivery import Tried, Trouble, disabled_announcement, judge
+from domain.delivery import Tried, disabled_announcement, judge
+from domain.endpoint import DisabledReason, Endpoint
 from domain.events import body
 from domain.signatures import sign
 from domain.values import Message
-from storage import attempts, audit, deliveries, events
+from storage import attempts, audit, deliveries, endpoints, events
 
 _AT_A_TIME: Final = 4
 _BATCH: Final = 40
@@ -53,16 +54,18 @@ class CourierActivities:
         world, now = self._world, self._world.clock()
         async with AsyncExitStack() as held:
             async with world.database.tenant(errand.tenant_id) as tx:
-                addressee = await attempts.addressee(tx, world.vault, errand.endpoint_id, now)
-                if addressee is None:
+                found = await endpoints.unlock(tx, world.vault, errand.endpoint_id, now)
+                if found is None or not found[0].enabled:
                     return None
-                slow = addressee.slow_until is not None and addressee.slow_until > now
+                endpoint, secrets = found
+                slow = endpoint.slow_until is not None and endpoint.slow_until > now
                 if slow and self._slow_hands.locked():
                     return now + _NEXT_TURN
                 if slow:
                     await held.enter_async_context(self._slow_hands)
-                due = await deliveries.due(tx, addressee.id, now, _BATCH)
-            turn = _Turn(world, await held.enter_async_context(world.gate.client(slow=slow)), addressee)
+                due = await deliveries.due(tx, endpoint.id, now, _BATCH)
+            client = await held.enter_async_context(world.gate.client(slow=slow))
+            turn = _Turn(world, client, endpoint, secrets)
             await turn.take(due)
         # Last of all: what does not get through is found by the sweep, and nothing is sent twice for it.
         await world.wake(errand.tenant_id, sorted(turn.woken))
@@ -76,7 +79,8 @@ class _Turn:
 
     world: World
     client: httpx.AsyncClient
-    addressee: attempts.Addressee
+    endpoint: Endpoint
+    secrets: tuple[str, ...] = field(repr=False)
     over: bool = False
     troubled: bool = False
     woken: set[str] = field(default_factory=set)
@@ -85,7 +89,7 @@ class _Turn:
     async def take(self, due: list[deliveries.Delivery]) -> None:
         """Send these, and what else is due by then."""
         ends = time.monotonic() + _ROUND_SECONDS
-        self.troubled = self.addressee.failing_since is not None
+        self.troubled = self.endpoint.failing_since is not None
         while True:
             self.waiting.extend(due)
             async with asyncio.TaskGroup() as group:
@@ -93,8 +97,8 @@ class _Turn:
                     group.create_task(self._hand(ends))
             if len(due) < _BATCH or self.over:
                 return
-            async with self.world.database.tenant(self.addressee.tenant_id) as tx:
-                due = await deliveries.due(tx, self.addressee.id, self.world.clock(), _BATCH)
+            async with self.world.database.tenant(self.endpoint.tenant_id) as tx:
+                due = await deliveries.due(tx, self.endpoint.id, self.world.clock(), _BATCH)
 
     async def _hand(self, ends: float) -> None:
         while self.waiting and not self.over:
@@ -105,23 +109,24 @@ class _Turn:
 
     async def _deliver(self, delivery: deliveries.Delivery) -> None:
         event, sent_at = delivery.event, self.world.clock()
-        content = body(event, sandbox=self.addressee.sandbox)
+        content = body(event, sandbox=self.endpoint.sandbox)
         stamp = int(sent_at.timestamp())
-        secrets = self.addressee.secrets
         headers = {
             "content-type": "application/json",
             "user-agent": "Paysaga",
             "webhook-id": event["id"],
             "webhook-timestamp": str(stamp),
-            "webhook-signature": " ".join(sign(secret, event["id"], stamp, content) for secret in secrets),
+            "webhook-signature": " ".join(
+                sign(secret, event["id"], stamp, content) for secret in self.secrets
+            ),
         }
         activity.heartbeat()
-        came = await exchange(self.client, self.addressee.url, headers, content)
+        came = await exchange(self.client, self.endpoint.url, headers, content)
         activity.heartbeat()
         attempt = attempts.Attempt(
-            tenant_id=self.addressee.tenant_id,
-            endpoint_id=self.addressee.id,
-            url=self.addressee.url,
+            tenant_id=self.endpoint.tenant_id,
+            endpoint_id=self.endpoint.id,
+            url=self.endpoint.url,
             sent_at=sent_at,
             duration_ms=round(came.seconds * 1000),
             request_headers=headers,
@@ -141,9 +146,9 @@ class _Turn:
 
     async def _record(self, attempt: attempts.Attempt, came: Exchange) -> None:
         """Write down how it went, and what that means for the endpoint: one transaction."""
-        tried, endpoint_id = attempt.tried, self.addressee.id
+        tried, endpoint_id = attempt.tried, self.endpoint.id
         slow = came.seconds >= _SLOW_SECONDS
-        async with self.world.database.tenant(self.addressee.tenant_id) as tx:
+        async with self.world.database.tenant(self.endpoint.tenant_id) as tx:
             since = None
             # An endpoint that does well is neither locked nor written to.
             notable = slow or self.troubled or not tried.delivered
@@ -154,7 +159,7 @@ class _Turn:
                 slow_until = tried.at + _SLOW_LASTS if slow else None
                 await attempts.note(tx, endpoint_id, verdict.failing_since, slow_until)
             standing = await attempts.record(tx, attempt, verdict)
-            if not standing.enabled or standing.changed_at != self.addressee.changed_at:
+            if not standing.enabled or standing.updated_at != self.endpoint.updated_at:
                 # Somebody has disabled or changed it meanwhile: what is sent now is sent as it is now.
                 self.over = True
             elif verdict.trouble is not None:
@@ -164,10 +169,10 @@ class _Turn:
         self.troubled |= not tried.delivered
 
     async def _disable(
-        self, tx: AsyncConnection, tried: Tried, trouble: Trouble, since: datetime | None
+        self, tx: AsyncConnection, tried: Tried, trouble: DisabledReason, since: datetime | None
     ) -> set[str]:
         """Send nothing more there, and tell the tenant wherever else it listens."""
-        here = self.addressee
+        here = self.endpoint
         await attempts.disable(tx, here.id, trouble, tried.at)
         deed = audit.Deed(
             tenant_id=here.tenant_id,

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
+from domain.endpoint import DisabledReason
 from domain.events import Announcement, rfc3339
 from domain.values import Value
 
@@ -27,13 +27,6 @@ FAILING_LASTS: Final = timedelta(hours=120)
 """An endpoint that meets nothing but failures for this long is told no more."""
 _GONE: Final = 410
 _LONGEST_HEADER: Final = 64
-
-
-class Trouble(StrEnum):
-    """Why an endpoint is disabled, when it is we who do it."""
-
-    GONE = "gone"
-    FAILING = "failing"
 
 
 class Tried(Value):
@@ -61,7 +54,7 @@ class Verdict(Value):
     """When it is tried again. None: it was delivered, or that was the last time."""
     failing_since: datetime | None
     """Since when the endpoint has met nothing but failures."""
-    trouble: Trouble | None
+    trouble: DisabledReason | None
     """Why nothing more may be sent there."""
 
 
@@ -76,9 +69,9 @@ def judge(tried: Tried, failing_since: datetime | None, scaled: Callable[[timede
     since = failing_since or tried.at
     trouble = None
     if tried.status == _GONE:
-        trouble = Trouble.GONE
+        trouble = DisabledReason.GONE
     elif tried.at - since >= scaled(FAILING_LASTS):
-        trouble = Trouble.FAILING
+        trouble = DisabledReason.FAILING
     pause = backoff(
         tried.delivery_id,
         tried.number,
@@ -122,7 +115,7 @@ def asked_pause(retry_after: str | None, now: datetime) -> timedelta | None:
 
 
 def disabled_announcement(
-    endpoint_id: str, url: str, trouble: Trouble, failing_since: datetime | None, status: int | None
+    endpoint_id: str, url: str, trouble: DisabledReason, failing_since: datetime | None, status: int | None
 ) -> Announcement:
     """That an endpoint is told no more until somebody enables it; its backlog waits."""
     return Announcement(

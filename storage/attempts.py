@@ -1,4 +1,4 @@
-"""Attempts to deliver: where they go, how each went, and what that does to delivery and endpoint.
+"""Attempts to deliver: how each went, and what that does to delivery and endpoint.
 
 Locks are taken in one order: the endpoint, its delivery, the tenant's sequence of events.
 """
@@ -10,61 +10,17 @@ from pydantic import Field
 from sqlalchemy import Select, case, cast, insert, literal, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.delivery import Tried, Trouble, Verdict
+from domain.delivery import Tried, Verdict
+from domain.endpoint import DisabledReason
 from domain.values import Value
-from storage.tables import deliveries, delivery_attempts, tenants, webhook_endpoints
-from storage.vault import Vault, place
-
-
-class Addressee(Value):
-    """An enabled endpoint as whoever sends there needs it; use the secrets and drop them."""
-
-    id: str
-    tenant_id: str
-    url: str
-    sandbox: bool
-    secrets: tuple[str, ...] = Field(repr=False)
-    """Those that sign, the newest first: two while a rotation's overlap lasts."""
-    failing_since: datetime | None
-    slow_until: datetime | None
-    changed_at: datetime
-    """When somebody last changed it. What is noted about how it does is no change."""
-
-
-async def addressee(tx: AsyncConnection, vault: Vault, endpoint_id: str, now: datetime) -> Addressee | None:
-    """Where to send; None when nothing may be sent there."""
-    row = (
-        await tx.execute(
-            select(webhook_endpoints, tenants.c.sandbox, tenants.c.data_key)
-            .join(tenants, tenants.c.id == webhook_endpoints.c.tenant_id)
-            .where(webhook_endpoints.c.id == endpoint_id, webhook_endpoints.c.status == "enabled")
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    sealed = {"secret": row.secret}
-    if row.previous_until is not None and row.previous_until > now:
-        sealed["previous_secret"] = row.previous_secret
-    return Addressee(
-        id=row.id,
-        tenant_id=row.tenant_id,
-        url=row.url,
-        sandbox=row.sandbox,
-        secrets=tuple(
-            vault.open(row.data_key, place("webhook_endpoints", column, row.id, row.tenant_id), value)
-            for column, value in sealed.items()
-        ),
-        failing_since=row.failing_since,
-        slow_until=row.slow_until,
-        changed_at=row.updated_at,
-    )
+from storage.tables import deliveries, delivery_attempts, webhook_endpoints
 
 
 class Standing(NamedTuple):
     """How an endpoint stands in its row."""
 
     enabled: bool
-    changed_at: datetime
+    updated_at: datetime
     failing_since: datetime | None
 
 
@@ -97,7 +53,7 @@ async def note(
     )
 
 
-async def disable(tx: AsyncConnection, endpoint_id: str, trouble: Trouble, now: datetime) -> None:
+async def disable(tx: AsyncConnection, endpoint_id: str, trouble: DisabledReason, now: datetime) -> None:
     """Send nothing more there until somebody enables it. What waits for it goes on waiting."""
     await tx.execute(
         update(webhook_endpoints)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.delivery import FAILING_LASTS, Tried, Trouble, Verdict, asked_pause, backoff, judge
+from domain.delivery import FAILING_LASTS, Tried, Verdict, asked_pause, backoff, judge
+from domain.endpoint import DisabledReason
 
 NOW = datetime(2026, 1, 1, 12, 30, 59, tzinfo=UTC)
 
@@ -153,17 +154,17 @@ def test_anything_but_2xx_is_a_failure_from_which_failing_is_counted(status: int
 @given(failures, st.timedeltas(timedelta(), 2 * FAILING_LASTS))
 def test_nothing_but_failures_for_120_hours_is_trouble(status: int | None, failing_for: timedelta) -> None:
     verdict = judged(status, failing_for=failing_for)
-    assert (verdict.trouble is Trouble.FAILING) == (failing_for >= timedelta(hours=120))
+    assert (verdict.trouble is DisabledReason.FAILING) == (failing_for >= timedelta(hours=120))
     assert verdict.failing_since == NOW - failing_for
 
 
 def test_the_120_hours_are_counted_as_the_installation_counts() -> None:
-    assert judged(failing_for=timedelta(hours=2), scale=60).trouble is Trouble.FAILING
+    assert judged(failing_for=timedelta(hours=2), scale=60).trouble is DisabledReason.FAILING
     assert judged(failing_for=timedelta(hours=1.9), scale=60).trouble is None
 
 
 @pytest.mark.parametrize("number", [1, 10])
 def test_410_is_the_end_at_once_and_the_delivery_goes_on_waiting_or_is_exhausted(number: int) -> None:
     verdict = judged(410, number=number)
-    assert verdict.trouble is Trouble.GONE
+    assert verdict.trouble is DisabledReason.GONE
     assert (verdict.next_at is None) == (number == 10)
