@@ -44,9 +44,9 @@ class Round(Message):
 
 
 class CourierActivities:
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, slow_at_once: int = _SLOW_AT_ONCE) -> None:
         self._world = world
-        self._slow_hands = asyncio.Semaphore(_SLOW_AT_ONCE)
+        self._slow_hands = asyncio.Semaphore(slow_at_once)
 
     @activity.defn
     async def carry(self, errand: Round) -> datetime | None:
@@ -108,7 +108,8 @@ class _Turn:
                 self.over = True
 
     async def _deliver(self, delivery: deliveries.Delivery) -> None:
-        event, sent_at = delivery.event, self.world.clock()
+        event = delivery.event
+        sent_at = self.world.clock()
         content = body(event, sandbox=self.endpoint.sandbox)
         stamp = int(sent_at.timestamp())
         headers = {
