@@ -94,7 +94,9 @@ async def _store(here: House, account: object, observations: list, body: bytes) 
     Mutant(
         name="one-signature-in-a-rotation",
         breaks="Only the new secret signs in a rotation: who has not changed it yet refuses every webhook.",
-        edits=(Edit("activities/courier.py", "for each in self.secrets)", "for each in self.secrets[:1])"),),
+        edits=(
+            Edit("activities/courier.py", "for secret in self.secrets\n", "for secret in self.secrets[:1]\n"),
+        ),
         killers=(f"{COURIER}::test_both_secrets_sign_while_a_rotation_lasts_and_one_afterwards",),
     ),
     Mutant(
