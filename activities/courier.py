@@ -156,7 +156,7 @@ class _Turn:
             if notable:
                 since = (await attempts.standing(tx, endpoint_id)).failing_since
             verdict = judge(tried, since, self.world.scaled)
-            if notable:
+            if slow or verdict.failing_since != since:
                 slow_until = tried.at + _SLOW_LASTS if slow else None
                 await attempts.note(tx, endpoint_id, verdict.failing_since, slow_until)
             standing = await attempts.record(tx, attempt, verdict)

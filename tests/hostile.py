@@ -125,11 +125,13 @@ class Hostile:
         self.visits += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        # A caller hangs up when it has had enough.
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await self.deed(reader, writer)
-        self.at_once -= 1
-        writer.transport.abort()
+        try:
+            # A caller hangs up when it has had enough.
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await self.deed(reader, writer)
+        finally:
+            self.at_once -= 1
+            writer.transport.abort()
 
 
 @asynccontextmanager
