@@ -9,8 +9,9 @@ import httpx
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from activities.outbound import guarded_client
+from activities.outbound import Gate, guarded_client
 from activities.world import World
+from api.tokens import Tokens
 from settings import Settings, key_bytes
 from storage.database import Database
 from storage.notary import Notary
@@ -28,6 +29,10 @@ async def connect_temporal(settings: Settings, *, lazy: bool) -> Client:
     )
 
 
+def tokens_of(settings: Settings) -> Tokens:
+    return Tokens(key_bytes(settings.signing_keys), settings.base_url, settings.token_life)
+
+
 @asynccontextmanager
 async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[World]:
     """Everything outside that a step or a route touches, open for as long as it is entered."""
@@ -39,7 +44,6 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
         async with (
             httpx.AsyncClient(trust_env=False, limits=limits, timeout=patience) as http,
             guarded_client(development=settings.development) as guarded_http,
-            guarded_client(development=settings.development) as courier_http,
         ):
             yield World(
                 database=database,
@@ -47,7 +51,7 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
                 notary=Notary(key_bytes(settings.audit_keys)),
                 http=http,
                 guarded_http=guarded_http,
-                courier_http=courier_http,
+                gate=Gate(development=settings.development),
                 api_bases=settings.api_bases,
                 clock=partial(datetime.now, UTC),
                 time_scale=settings.time_scale,
@@ -55,6 +59,7 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
                 start_refund=partial(messages.start_refund, temporal),
                 start_payment=partial(messages.start_payment, temporal),
                 wake_subscription=partial(messages.wake_subscription, temporal),
+                payers_page=tokens_of(settings).payers_page,
             )
     finally:
         await database.close()

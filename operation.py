@@ -21,8 +21,8 @@ from storage import (
     approvals,
     attention,
     audit,
+    deliveries,
     disputes,
-    events,
     inbox,
     open_payments,
     payments,
@@ -71,7 +71,7 @@ async def rebuild(here: Platform, temporal: Client, say: Callable[[str], None]) 
         waiting = await refunds.unsettled(tx, datetime.now(UTC), [], 100_000)
         reviews = await approvals.open_reviews(tx, datetime.now(UTC), [], 100_000)
         fought = await disputes.neglected(tx, datetime.now(UTC), datetime.now(UTC), [], 100_000)
-        posts = await events.overdue(tx, datetime.now(UTC), 100_000)
+        posts = await deliveries.overdue(tx, datetime.now(UTC), 100_000)
         running = await subscriptions.running(tx, 1_000_000)
     await _some_at_a_time([begin(ref.refund_id, messages.start_refund(temporal, ref)) for ref in waiting])
     await _some_at_a_time([begin(ref.approval_id, messages.start_review(temporal, ref)) for ref in reviews])

@@ -22,7 +22,7 @@ from domain.events import EVIDENCE_DUE, dispute_announcement
 from domain.payment import OPEN, Payment
 from domain.values import Message
 from providers.base import Provider
-from storage import disputes, events, inbox, payments, proofs
+from storage import deliveries, disputes, events, inbox, payments, proofs
 
 # Words that no rule of ours settles.
 _ODD: Final = frozenset({"contradicted", "not_understood"})
@@ -80,7 +80,7 @@ class DisputeActivities:
                 endpoints = await events.announce(tx, ref.tenant_id, told, now)
             else:
                 # A repeat: this reminder is out already.
-                endpoints = await events.listeners(tx, ref.tenant_id)
+                endpoints = await deliveries.listeners(tx, ref.tenant_id)
         alert("dispute_needs_evidence", tenant_id=ref.tenant_id, dispute_id=ref.dispute_id)
         await world.wake(ref.tenant_id, endpoints)
         return await self._due(errand)

@@ -36,7 +36,7 @@ from domain.verdicts import (
     decide,
     rule,
 )
-from storage import checkouts, entitlements, events, inbox, ledger, payments, refunds, tenants
+from storage import checkouts, deliveries, entitlements, inbox, ledger, payments, refunds, tenants
 from storage.calls import Call
 
 _ALARMING: Final = {PaymentStatus.UNKNOWN: "payment_unknown", PaymentStatus.REVIEW: "payment_under_review"}
@@ -81,7 +81,7 @@ async def settle(world: World, report: Report, leave: Call | None = None) -> Pro
             if verdict.note != ECHO:
                 await payments.remark(tx, payment, cause)
             # Perhaps this is a repeat, and waking them up is what did not happen the first time.
-            endpoints = await events.listeners(tx, ref.tenant_id)
+            endpoints = await deliveries.listeners(tx, ref.tenant_id)
     _cry_out(ref, moved, verdict)
     await _go_on(world, ref, endpoints, led)
     return (moved or payment).progress
@@ -106,7 +106,7 @@ async def rule_on(world: World, ruling: Ruling) -> Progress:
         )
         if moved is None:
             await payments.remark(tx, payment, cause)
-            endpoints = await events.listeners(tx, ref.tenant_id)
+            endpoints = await deliveries.listeners(tx, ref.tenant_id)
         else:
             if moved.status is PaymentStatus.SUCCEEDED and moved.captured is not None:
                 await ledger.accepted(tx, moved, moved.captured, now)

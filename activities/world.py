@@ -9,9 +9,10 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.outbound import Gate
 from domain.errors import ProviderRejected, ProviderUnavailable
 from domain.health import Health
-from domain.payment import PaymentRef
+from domain.payment import PaymentOrder, PaymentRef
 from domain.refund import RefundRef
 from domain.standing import SubscriptionRef
 from domain.tenant import ProviderAccount
@@ -37,8 +38,8 @@ class World:
     """To payment providers. Its own retries are off; retrying is Temporal's business."""
     guarded_http: httpx.AsyncClient
     """To providers at addresses that tenants named: it reaches public ones only, and follows no redirects."""
-    courier_http: httpx.AsyncClient
-    """The same, to tenants' endpoints. Apart, so that slow ones take no connection from a payment."""
+    gate: Gate
+    """The same, to tenants' endpoints: a client for each, so that slow ones take nobody's connections."""
     api_bases: Mapping[str, str]
     """Where providers are, by name, for accounts that do not say so themselves."""
     clock: Callable[[], datetime]
@@ -51,6 +52,8 @@ class World:
     """Have a payment that is on record carried out, as the same for refunds."""
     wake_subscription: Callable[[SubscriptionRef], Awaitable[None]]
     """Tell whoever leads this subscription that something has changed, or have it led. As for refunds."""
+    payers_page: Callable[[PaymentOrder], str]
+    """Our own page, on which a payer sees how a payment stands. Always the same for the same order."""
     lines: Lines = field(default_factory=lambda: Lines(alarm=_out_of_order))
 
     def scaled(self, delay: timedelta) -> timedelta:

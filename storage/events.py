@@ -1,47 +1,86 @@
-"""What tenants are told: the gap-free event log and the deliveries that come of it."""
+"""What tenants are told: the gap-free event log, and the deliveries queued with each entry."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, literal, select, update
+from sqlalchemy import RowMapping, Select, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.events import Announcement
+from domain.endpoint import Endpoint, hears
+from domain.errors import NotFound
+from domain.events import Announcement, envelope
 from domain.values import Value, derived_id, new_id
 from storage.tables import deliveries, event_sequences, events, tenants, webhook_endpoints
-from storage.vault import Vault, place
-
-
-class Endpoint(Value):
-    """Where a tenant listens. ``secret`` is in the clear only in memory."""
-
-    id: str
-    tenant_id: str
-    url: str
-    enabled: bool
-    sandbox: bool
-
-
-class Delivery(Value):
-    """One event on its way to one endpoint."""
-
-    id: str
-    attempts: int
-    event: dict[str, Any]
 
 
 async def announce(
     tx: AsyncConnection, tenant_id: str, announcements: Sequence[Announcement], now: datetime
 ) -> list[str]:
-    """Append to the tenant's log, queue a delivery per endpoint, and name the endpoints that take some now.
+    """Append to the tenant's log, queue a delivery per endpoint that hears of it, and name whom to wake.
 
-    A disabled endpoint's deliveries wait for it.
+    Those are the endpoints that have something to take now, be it from before. A disabled endpoint's
+    deliveries wait for it.
 
     The sequence is counted in the tenant's own row, which stays locked until the commit: it has no gaps,
     and whoever reads it in order has missed nothing. Call it last, so that the lock is short.
     """
+    appended = await _append(tx, tenant_id, announcements, now)
+    awake, told = [], []
+    for endpoint in await tx.execute(_listeners(tenant_id, now)):
+        mine = [event_id for event_id, type_ in appended.items() if hears(endpoint.events, type_)]
+        told += [(endpoint.id, event_id) for event_id in mine]
+        if endpoint.status == "enabled" and (mine or endpoint.is_due):
+            awake.append(endpoint.id)
+    if told:
+        await tx.execute(insert(deliveries).values(queued(tenant_id, told, now)))
+    return awake
+
+
+def _listeners(tenant_id: str, now: datetime) -> Select[Any]:
+    # A payment's first event is left to be carried with its second, which not everybody hears of.
+    is_due = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.endpoint_id == webhook_endpoints.c.id,
+            deliveries.c.state == "PENDING",
+            deliveries.c.due_at <= now,
+        )
+        .exists()
+    )
+    return select(
+        *(webhook_endpoints.c[name] for name in ("id", "status", "events")), is_due.label("is_due")
+    ).where(
+        webhook_endpoints.c.tenant_id == tenant_id,
+        webhook_endpoints.c.status != "deleted",
+    )
+
+
+async def announce_to(
+    tx: AsyncConnection, endpoint: Endpoint, announcement: Announcement, now: datetime
+) -> str:
+    """Append to the tenant's log what is for one endpoint alone, whatever it hears; names the delivery."""
+    (event_id,) = await _append(tx, endpoint.tenant_id, [announcement], now)
+    (row,) = queued(endpoint.tenant_id, [(endpoint.id, event_id)], now)
+    await tx.execute(insert(deliveries).values(row))
+    return str(row["id"])
+
+
+async def hold(tx: AsyncConnection, tenant_id: str) -> int:
+    """Let nothing be announced until the commit, and name the last event that was. The lock is short, too."""
+    here = upsert(event_sequences).values(tenant_id=tenant_id, last=0)
+    counted = here.on_conflict_do_update(
+        index_elements=["tenant_id"], set_={"last": event_sequences.c.last}
+    ).returning(event_sequences.c.last)
+    last: int = (await tx.execute(counted)).scalar_one()
+    return last
+
+
+async def _append(
+    tx: AsyncConnection, tenant_id: str, announcements: Sequence[Announcement], now: datetime
+) -> dict[str, str]:
+    """The type of each new event, by its id."""
     counted = (
         upsert(event_sequences)
         .values(tenant_id=tenant_id, last=len(announcements))
@@ -64,168 +103,54 @@ async def announce(
         for place_in_line, announcement in enumerate(announcements)
     ]
     await tx.execute(insert(events).values(rows))
-    return await _queue(tx, tenant_id, [row["id"] for row in rows], now)
+    return {row["id"]: row["type"] for row in rows}
 
 
-async def _queue(tx: AsyncConnection, tenant_id: str, event_ids: list[str], now: datetime) -> list[str]:
-    known = await tx.execute(
-        select(webhook_endpoints.c.id, webhook_endpoints.c.status).where(
-            webhook_endpoints.c.tenant_id == tenant_id
-        )
-    )
-    endpoints = {row.id: row.status for row in known}
-    if endpoints:
-        await tx.execute(
-            insert(deliveries).values(
-                [
-                    {
-                        "id": derived_id("dlv", now, endpoint_id, event_id),
-                        "tenant_id": tenant_id,
-                        "endpoint_id": endpoint_id,
-                        "event_id": event_id,
-                        "state": "PENDING",
-                        "due_at": now,
-                        "created_at": now,
-                    }
-                    for endpoint_id in endpoints
-                    for event_id in event_ids
-                ]
-            )
-        )
-    return [endpoint_id for endpoint_id, status in endpoints.items() if status == "enabled"]
+def queued(tenant_id: str, told: Sequence[tuple[str, str]], now: datetime) -> list[dict[str, Any]]:
+    """Rows of deliveries: to each of these endpoints each its event, at once."""
+    return [
+        {
+            "id": derived_id("dlv", now, endpoint_id, event_id),
+            "tenant_id": tenant_id,
+            "endpoint_id": endpoint_id,
+            "event_id": event_id,
+            "state": "PENDING",
+            "due_at": now,
+            "created_at": now,
+        }
+        for endpoint_id, event_id in told
+    ]
 
 
-async def listeners(tx: AsyncConnection, tenant_id: str) -> list[str]:
-    """The endpoints that wait for something of this tenant."""
-    waiting = (
-        select(deliveries.c.endpoint_id)
-        .distinct()
-        .where(deliveries.c.tenant_id == tenant_id, deliveries.c.state == "PENDING")
-    )
-    return list((await tx.execute(waiting)).scalars())
+class EventFilter(Value):
+    """Which entries of the log a list shows, oldest first."""
+
+    type: str | None = None
+    after: int = 0
+    """Only what came later than this place in the sequence."""
+    limit: int = 20
 
 
-async def overdue(tx: AsyncConnection, before: datetime, limit: int) -> list[tuple[str, str]]:
-    """(tenant, endpoint) pairs with deliveries that should have left before; needs a system transaction."""
-    late = (
-        select(deliveries.c.tenant_id, deliveries.c.endpoint_id)
-        .distinct()
-        .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
-        .where(
-            deliveries.c.state == "PENDING",
-            deliveries.c.due_at < before,
-            webhook_endpoints.c.status == "enabled",
-        )
-        .limit(limit)
-    )
-    return [(row.tenant_id, row.endpoint_id) for row in await tx.execute(late)]
+async def find(tx: AsyncConnection, wanted: EventFilter) -> list[dict[str, Any]]:
+    """Entries in the webhook's own envelope. What is missing behind the last one is not announced yet."""
+    query = _readable().where(events.c.sequence > wanted.after)
+    if wanted.type is not None:
+        query = query.where(events.c.type == wanted.type)
+    rows = await tx.execute(query.order_by(events.c.sequence).limit(wanted.limit))
+    return [_enveloped(row) for row in rows.mappings()]
 
 
-async def add_endpoint(
-    tx: AsyncConnection, vault: Vault, endpoint: Endpoint, secret: str, now: datetime
-) -> None:
-    sealed = vault.seal(
-        await _data_key(tx, endpoint.tenant_id),
-        place("webhook_endpoints", "secret", endpoint.id, endpoint.tenant_id),
-        secret,
-    )
-    await tx.execute(
-        insert(webhook_endpoints).values(
-            id=endpoint.id, tenant_id=endpoint.tenant_id, url=endpoint.url, secret=sealed, created_at=now
-        )
-    )
-
-
-async def endpoint(tx: AsyncConnection, vault: Vault, endpoint_id: str) -> tuple[Endpoint, str] | None:
-    """An endpoint and its signing secret; use the secret and drop it."""
-    row = (
-        await tx.execute(
-            select(webhook_endpoints, tenants.c.sandbox, tenants.c.data_key)
-            .join(tenants, tenants.c.id == webhook_endpoints.c.tenant_id)
-            .where(webhook_endpoints.c.id == endpoint_id)
-        )
-    ).one_or_none()
+async def get(tx: AsyncConnection, event_id: str) -> dict[str, Any]:
+    """One entry in its envelope. Raises ``NotFound``."""
+    row = (await tx.execute(_readable().where(events.c.id == event_id))).mappings().one_or_none()
     if row is None:
-        return None
-    found = Endpoint(
-        id=row.id,
-        tenant_id=row.tenant_id,
-        url=row.url,
-        enabled=row.status == "enabled",
-        sandbox=row.sandbox,
-    )
-    where = place("webhook_endpoints", "secret", row.id, row.tenant_id)
-    return found, vault.open(row.data_key, where, row.secret)
+        raise NotFound
+    return _enveloped(row)
 
 
-async def due(tx: AsyncConnection, endpoint_id: str, now: datetime, limit: int) -> list[Delivery]:
-    """What should leave for this endpoint now, oldest first."""
-    rows = await tx.execute(
-        select(deliveries.c.id.label("delivery_id"), deliveries.c.attempts, events)
-        .join(events, events.c.id == deliveries.c.event_id)
-        .where(
-            deliveries.c.endpoint_id == endpoint_id,
-            deliveries.c.state == "PENDING",
-            deliveries.c.due_at <= now,
-        )
-        .order_by(deliveries.c.due_at, events.c.sequence)
-        .limit(limit)
-    )
-    return [_delivery(row) for row in rows]
+def _readable() -> Select[Any]:
+    return select(events, tenants.c.sandbox).join(tenants, tenants.c.id == events.c.tenant_id)
 
 
-def _delivery(row: Row[Any]) -> Delivery:
-    facts = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    return Delivery(id=facts.pop("delivery_id"), attempts=facts.pop("attempts"), event=facts)
-
-
-async def next_due(tx: AsyncConnection, endpoint_id: str) -> datetime | None:
-    """When the next delivery to this endpoint should leave; None when none waits."""
-    earliest = select(func.min(deliveries.c.due_at)).where(
-        deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == "PENDING"
-    )
-    due_at: datetime | None = (await tx.execute(earliest)).scalar()
-    return due_at
-
-
-class Attempt(Value):
-    """How one try to deliver went. Without ``next_at`` it was the last, or it succeeded."""
-
-    delivery_id: str
-    number: int
-    delivered: bool
-    status: int | None
-    error: str | None
-    at: datetime
-    next_at: datetime | None
-
-
-async def record_attempt(tx: AsyncConnection, attempt: Attempt) -> None:
-    """Write an attempt down; a repeat of an older one changes nothing."""
-    if attempt.delivered:
-        outcome = {"state": "DELIVERED", "due_at": None, "delivered_at": attempt.at}
-    elif attempt.next_at is None:
-        outcome = {"state": "EXHAUSTED", "due_at": None}
-    else:
-        outcome = {"due_at": attempt.next_at}
-    await tx.execute(
-        update(deliveries)
-        .where(
-            and_(
-                deliveries.c.id == attempt.delivery_id,
-                deliveries.c.state == "PENDING",
-                deliveries.c.attempts < attempt.number,
-            )
-        )
-        .values(
-            attempts=literal(attempt.number),
-            last_status=attempt.status,
-            last_error=attempt.error,
-            **outcome,
-        )
-    )
-
-
-async def _data_key(tx: AsyncConnection, tenant_id: str) -> bytes:
-    key: bytes = (await tx.execute(select(tenants.c.data_key).where(tenants.c.id == tenant_id))).scalar_one()
-    return key
+def _enveloped(event: RowMapping) -> dict[str, Any]:
+    return envelope({**event}, sandbox=event["sandbox"])

@@ -19,8 +19,8 @@ from activities.world import World, alert
 from storage import (
     accounts,
     approvals,
+    deliveries,
     disputes,
-    events,
     inbox,
     open_payments,
     payments,
@@ -230,7 +230,7 @@ class Sweeps:
     async def wake_couriers(self) -> None:
         """Wake the couriers of deliveries that should have left long ago."""
         async with self._world.database.system() as tx:
-            late = await events.overdue(tx, self._world.clock() - _OVERDUE_AFTER, _BATCH)
+            late = await deliveries.overdue(tx, self._world.clock() - _OVERDUE_AFTER, _BATCH)
         for tenant_id, endpoint_id in late:
             if endpoint_id not in self._seen:
                 async with _alone(endpoint_id):

@@ -15,7 +15,14 @@ from storage.tables.billing import (
     subscriptions,
 )
 from storage.tables.catalog import plans, prices
-from storage.tables.messages import deliveries, event_sequences, events, inbox, webhook_endpoints
+from storage.tables.messages import (
+    deliveries,
+    delivery_attempts,
+    event_sequences,
+    events,
+    inbox,
+    webhook_endpoints,
+)
 from storage.tables.money import checkouts, entitlements, ledger_entries, payment_events, payments, usage
 from storage.tables.money_back import approvals, disputes, refunds
 from storage.tables.people import credentials, provider_accounts, provider_health, tenants
@@ -39,6 +46,7 @@ __all__ = [
     "credit_notes",
     "customers",
     "deliveries",
+    "delivery_attempts",
     "disputes",
     "document_numbers",
     "entitlements",

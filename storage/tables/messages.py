@@ -71,8 +71,22 @@ webhook_endpoints = Table(
     Column("status", String(16), nullable=False, server_default=text("'enabled'")),
     Column("disabled_reason", String(128)),
     at(),
+    # The types it wants to hear of; null: all of them.
+    Column("events", JSONB(none_as_null=True)),
+    # The last event before they counted.
+    Column("listens_after", BigInteger, nullable=False, server_default=text("0")),
+    Column("description", String(500)),
+    # Signs beside the present one until then.
+    Column("previous_secret", LargeBinary),
+    Column("previous_until", Moment),
+    # Since when it has met nothing but failures; null after a success.
+    Column("failing_since", Moment),
+    # It has taken long to answer: until then it may hold few of a worker's hands.
+    Column("slow_until", Moment),
+    at("updated_at"),
     Index(None, "tenant_id"),
-    CheckConstraint("status IN ('enabled', 'disabled')", name="status"),
+    CheckConstraint("status IN ('enabled', 'disabled', 'deleted')", name="status"),
+    CheckConstraint("(previous_secret IS NULL) = (previous_until IS NULL)", name="two_secrets"),
 )
 
 deliveries = Table(
@@ -89,8 +103,29 @@ deliveries = Table(
     Column("last_error", String(255)),
     Column("delivered_at", Moment),
     at(),
+    # How many attempts it had when its present schedule began; a redelivery begins a new one.
+    Column("begun_at_attempt", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("endpoint_id", "event_id"),
-    CheckConstraint("state IN ('PENDING', 'DELIVERED', 'EXHAUSTED')", name="state"),
+    CheckConstraint("state IN ('PENDING', 'DELIVERED', 'EXHAUSTED', 'DROPPED')", name="state"),
     CheckConstraint("(state = 'PENDING') = (due_at IS NOT NULL)", name="due_while_pending"),
     Index("deliveries_due", "endpoint_id", "due_at", postgresql_where=text("state = 'PENDING'")),
+    Index(None, "endpoint_id", "created_at", "id"),
+)
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    of_tenant(),
+    at("at"),
+    Column("duration_ms", Integer, nullable=False),
+    Column("url", String(2048), nullable=False),
+    Column("request_headers", JSONB, nullable=False),
+    Column("status", Integer),
+    Column("error", String(255)),
+    Column("answer_headers", JSONB),
+    # The beginning of what was answered.
+    Column("answer", LargeBinary),
+    CheckConstraint("octet_length(answer) <= 2048", name="answer"),
 )
