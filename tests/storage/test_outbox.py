@@ -114,6 +114,7 @@ async def test_what_is_told_while_an_endpoint_recovers_is_queued_once(world: Wor
     assert await breaches(world, tenant) == []
 
 
+@pytest.mark.slow
 async def test_a_long_log_is_recovered_piece_by_piece_as_far_back_as_asked(
     world: World, tenant: Tenant
 ) -> None:
@@ -153,6 +154,7 @@ async def test_of_two_that_rotate_at_once_both_secrets_sign_and_the_oldest_does_
     assert later[1] == present[1][:1]
 
 
+@pytest.mark.slow
 async def test_what_is_moved_in_pieces_is_all_moved(world: World, tenant: Tenant) -> None:
     endpoint = await listening(world, tenant)
     await announce(world, tenant, *["payment.created"] * 1_100)
