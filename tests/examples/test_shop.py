@@ -6,19 +6,20 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_bytes
 
 import httpx
 import pytest
-from shop import app
-from shop import shop as here
 
 from books import Books
 from domain.signatures import new_secret, sign
 from paysaga_client import AsyncPaysaga, Retry
+from shop import app
+from shop import shop as here
 
 CODE = Path(__file__).parents[2] / "examples/shop"
 NOWHERE = "http://127.0.0.1:9"
-SECRET = new_secret()
+SECRET = new_secret(token_bytes(32))
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ async def test_a_webhook_with_our_secret_makes_the_order_paid(visitor: httpx.Asy
 
 
 async def test_nobody_else_makes_it_paid(visitor: httpx.AsyncClient) -> None:
-    assert await tell(visitor, "payment.succeeded", 3, secret=new_secret(), orderId="order-1") == 400
+    assert await tell(visitor, "payment.succeeded", 3, secret=new_secret(token_bytes(32)), orderId="order-1") == 400
     assert (await visitor.post("/webhooks", json={"type": "payment.succeeded"})).status_code == 400
     assert status() == "open"
 
