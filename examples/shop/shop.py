@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import Cookie, Depends, FastAPI, Form, HTTPException, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
-from fastapi.templating import Jinja2Templates
 
+import membership
 from books import Books, Order
+from desk import HERE, ROOM, User, go, page, shop
 from endpoint import webhook_secret
 from paysaga_client import (
     ApiError,
@@ -28,10 +29,6 @@ from paysaga_client import (
     webhooks,
 )
 from paysaga_client.models import Payment
-
-HERE: Final = Path(__file__).parent
-ROOM: Final = "members-room"
-"""The feature that is sold here, by the name we gave it."""
 
 
 @dataclass(frozen=True)
@@ -53,26 +50,15 @@ PRODUCTS: Final = {
 }
 
 
-class Shop:
-    """What all requests share. ``url`` is where the payer's browser and the platform reach us."""
-
-    url = os.environ.get("SHOP_URL", "http://127.0.0.1:9000")
-    paysaga: AsyncPaysaga
-    books: Books
-    secret: str
-
-
-shop = Shop()
-
-
 @asynccontextmanager
 async def opening_hours(_: FastAPI) -> AsyncIterator[None]:
     """The client logs in when it first asks, keeps the token, and logs in again before that expires."""
     folder = Path(os.environ.get("SHOP_DATA", "shop-data"))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     shop.books = Books(folder / "shop.db")
-    api, name, secret = (os.environ[each] for each in ("PAYSAGA_API_URL", "APP_NAME", "APP_SECRET"))
-    async with AsyncPaysaga(api, name, secret) as shop.paysaga:
+    async with AsyncPaysaga(shop.api, os.environ["APP_NAME"], os.environ["APP_SECRET"]) as shop.paysaga:
+        shop.tenant_id = (await shop.paysaga.tenants.me()).id
+        await membership.have_a_plan(shop.paysaga)
         shop.secret = os.environ.get("WEBHOOK_SECRET") or await webhook_secret(
             shop.paysaga, f"{shop.url}/webhooks", folder / "webhook.json"
         )
@@ -81,41 +67,10 @@ async def opening_hours(_: FastAPI) -> AsyncIterator[None]:
 
 app = FastAPI(lifespan=opening_hours, openapi_url=None)
 app.mount("/static", StaticFiles(directory=HERE / "static"))
-templates: Final = Jinja2Templates(HERE / "templates")
-
-
-def page(request: Request, template: str, status: int = 200, **facts: Any) -> HTMLResponse:
-    # No form-action here: browsers would apply it to the redirect to the checkout, too.
-    policy = "default-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
-    headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
-    return templates.TemplateResponse(request, template, facts, status_code=status, headers=headers)
-
-
-def go(where: str) -> RedirectResponse:
-    return RedirectResponse(where, status_code=303)
+app.include_router(membership.router)
 
 
 # --- Who is there ---------------------------------------------------------------------------------
-
-
-def signed_in(visitor: Annotated[str, Cookie()] = "") -> str:
-    user = shop.books.who_is(visitor)
-    if user is None:
-        raise HTTPException(303, headers={"Location": "/"})
-    return user
-
-
-User = Annotated[str, Depends(signed_in)]
-
-
-def own_order(order_id: str, user: User) -> Order:
-    order = shop.books.order(order_id, user)
-    if order is None:
-        raise HTTPException(404)
-    return order
-
-
-OwnOrder = Annotated[Order, Depends(own_order)]
 
 
 @app.get("/")
@@ -141,6 +96,16 @@ async def sign_in(name: Annotated[str, Form(min_length=1, max_length=40)]) -> Re
 
 
 # --- Buying ---------------------------------------------------------------------------------------
+
+
+def own_order(order_id: str, user: User) -> Order:
+    order = shop.books.order(order_id, user)
+    if order is None:
+        raise HTTPException(404)
+    return order
+
+
+OwnOrder = Annotated[Order, Depends(own_order)]
 
 
 @app.post("/orders")

@@ -150,3 +150,17 @@ async def test_a_form_sent_twice_is_one_order(page: Page, shop: str) -> None:
     assert len(checkouts) == 1
     await page.goto(shop)
     await expect(page.locator(".orders li")).to_have_count(1)
+
+
+async def test_the_room_can_be_had_by_the_month_too(page: Page, shop: str) -> None:
+    await come_in(page, shop, "Ildi")
+    await page.get_by_role("link", name="Membership").click()
+    await page.get_by_role("button", name="Choose Member").click()
+    await page.wait_for_url(lambda url: not url.startswith(shop))
+    await page.locator("input[name=cardNumber]").fill(CARD)
+    await page.locator("button[value=pay]").click()
+    await expect(page.get_by_role("heading", name="You are a member")).to_be_visible()
+    assert await knocks(page, shop) == 200
+    await page.goto(f"{shop}/membership")
+    await page.get_by_role("button", name="End it").click()
+    await expect(page.get_by_text("and then it ends")).to_be_visible()
