@@ -45,8 +45,8 @@ class Product:
 
 
 PRODUCTS: Final = {
-    "day": Product("A day in the members' room", 490, 24 * 3600),
-    "year": Product("A year in the members' room", 4900, 365 * 24 * 3600),
+    "day": Product("A day in the members’ room", 490, 24 * 3600),
+    "year": Product("A year in the members’ room", 4900, 365 * 24 * 3600),
 }
 
 
