@@ -30,7 +30,7 @@ async def come_in(page: Page, shop: str, name: str) -> None:
     await page.get_by_role("button", name="Come in").click()
 
 
-async def buy(page: Page, ticket: str = "A year in the members' room") -> None:
+async def buy(page: Page, ticket: str = "A year in the members’ room") -> None:
     """To the checkout, which is another company's page."""
     await page.get_by_role("link", name="Tickets", exact=True).click()
     await page.get_by_role("button", name=f"Buy: {ticket}").click()
@@ -101,7 +101,7 @@ async def test_whoever_gives_up_may_buy_the_same_order_again(page: Page, shop: s
 
 async def test_money_back_closes_the_room_and_is_given_once(page: Page, shop: str) -> None:
     await come_in(page, shop, "Dani")
-    await buy(page, "A day in the members' room")
+    await buy(page, "A day in the members’ room")
     await pay(page, CARD)
     await is_paid(page)
     refund = f"{page.url}/refund"
@@ -140,7 +140,7 @@ async def test_nobody_sees_or_pays_back_the_orders_of_others(page: Page, shop: s
 async def test_a_form_sent_twice_is_one_order(page: Page, shop: str) -> None:
     await come_in(page, shop, "Hédi")
     form = page.locator("form").filter(has=page.locator("[value=year]"))
-    fields = {
+    fields: dict[str, str | float | bool] = {
         "order": await form.locator("[name=order]").input_value(),
         "product": "year",
     }
