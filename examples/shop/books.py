@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS orders (
     as_of INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS events_heard (id TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS letters (order_id TEXT NOT NULL, about TEXT NOT NULL);
 """
 
 MEANING: Final = {
@@ -90,25 +91,31 @@ class Books:
             rows = db.execute("SELECT * FROM orders WHERE user = ? ORDER BY rowid DESC", (user,)).fetchall()
         return [Order(*row) for row in rows]
 
+    def letters(self, order_id: str) -> list[str]:
+        """What the buyer was written about. A real shop would have something that sends them."""
+        with self._transaction() as db:
+            rows = db.execute("SELECT about FROM letters WHERE order_id = ?", (order_id,)).fetchall()
+        return [about for (about,) in rows]
+
     def hear(self, event: Event) -> None:
         """Take in what a webhook says, once, and never an older word after a newer one.
 
-        The event's id and what it changes are written in one transaction. If it fails, we have not heard the
-        event; the platform gets no 2xx, and sends it again.
+        The event's id and all it leads to are written in one transaction, so nobody gets a letter twice. If
+        it fails, we have not heard the event; the platform gets no 2xx, and sends it again.
         """
-        status, about = MEANING.get(event.type), event.data
+        status = MEANING.get(event.type)
+        which = {"order": event.data.order_id, "payment": event.data.payment_id}
         with self._transaction() as db:
             is_new = db.execute("INSERT OR IGNORE INTO events_heard VALUES (?)", (event.event_id,)).rowcount
-            if is_new and status:
-                db.execute(
-                    "UPDATE orders SET status = ?, as_of = ?, payment_id = ?"
-                    " WHERE (id = ? OR payment_id = ?) AND as_of < ?",
-                    (
-                        status,
-                        event.sequence,
-                        about.payment_id,
-                        about.order_id,
-                        about.payment_id,
-                        event.sequence,
-                    ),
-                )
+            if not is_new or status is None:
+                return
+            db.execute(
+                "INSERT INTO letters SELECT id, :about FROM orders"
+                " WHERE id = :order OR payment_id = :payment",
+                which | {"about": status},
+            )
+            db.execute(
+                "UPDATE orders SET status = :status, as_of = :sequence, payment_id = :payment"
+                " WHERE (id = :order OR payment_id = :payment) AND as_of < :sequence",
+                which | {"status": status, "sequence": event.sequence},
+            )

@@ -159,6 +159,7 @@ async def show_order(request: Request, order: OwnOrder) -> HTMLResponse:
         order=order,
         product=PRODUCTS[order.product],
         payment=payment,
+        letters=shop.books.letters(order.id),
         looks_again=more_to_come(order, payment),
     )
 

@@ -77,6 +77,7 @@ async def test_a_word_is_heard_once_and_an_older_one_changes_nothing(visitor: ht
     assert await tell(visitor, "refund.failed", 9) == 204
     assert await tell(visitor, "refund.succeeded", 7) == 204
     assert status() == "paid"
+    assert here.books.letters("order-1") == ["refunded", "paid", "paid"]
 
 
 async def test_what_it_does_not_know_it_leaves_alone(visitor: httpx.AsyncClient) -> None:
@@ -94,6 +95,16 @@ async def test_a_platform_that_is_away_is_neither_yes_nor_no(visitor: httpx.Asyn
     ):
         assert (answer.status_code, "nothing is paid twice" in answer.text) == (503, True)
     assert status() == "open"
+
+
+async def test_an_order_is_its_buyers_only(visitor: httpx.AsyncClient) -> None:
+    visitor.cookies.set("visitor", here.books.sign_in("Eve"))
+    for answer in (
+        await visitor.get("/orders/order-1"),
+        await visitor.post("/orders/order-1/pay"),
+        await visitor.post("/orders/order-1/refund"),
+    ):
+        assert answer.status_code == 404
 
 
 async def test_strangers_are_asked_who_they_are(visitor: httpx.AsyncClient) -> None:
