@@ -90,7 +90,7 @@ async def _shop() -> bool:
         last = "\n  ".join(["", *getattr(failure, "last_lines", ())])
         console.print(f"\n[bold red]The shop cannot open:[/] {escape(f'{failure}{last}')}")
         return False
-    console.print("\n[bold]The shop is closed.[/] Nothing was left running.")
+    console.print("\n[bold]The shop is closed,[/] and whatever was started for it has ended.")
     return True
 
 

@@ -73,7 +73,7 @@ def test_it_opens_beside_a_running_platform_and_leaves_nothing_behind(house: Hou
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
         assert process.wait(30) == 0, rest
-    assert "Nothing was left running" in rest
+    assert "The shop is closed" in rest
     assert children
     assert not any(child.is_running() for child in children)
     assert not folder.parent.exists()
