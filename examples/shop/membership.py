@@ -31,10 +31,13 @@ async def have_a_plan(paysaga: AsyncPaysaga) -> None:
 
 
 @router.get("")
-async def membership(request: Request, user: User) -> HTMLResponse:
-    """The component on this page shows the prices, and sends what was chosen to ``subscribe``."""
+async def membership(request: Request, user: User, *, back: bool = False) -> HTMLResponse:
+    """The component on this page shows the prices, and sends what was chosen to ``subscribe``.
+
+    ``back`` stands in an address, so it proves nothing. It says that it is worth looking again.
+    """
     standing = await shop.paysaga.billing.status(user)
-    return page(request, "membership.html", user=user, shop=shop, standing=standing)
+    return page(request, "membership.html", user=user, shop=shop, standing=standing, back=back)
 
 
 class Choice(BaseModel):
@@ -50,7 +53,7 @@ async def subscribe(choice: Choice, user: User) -> dict[str, str]:
         user_id=user,
         price_id=choice.priceId,
         quantity=choice.quantity,
-        success_url=shop.url + HERE,
+        success_url=f"{shop.url}{HERE}?back=1",
         cancel_url=shop.url + HERE,
     )
     return {"sessionUrl": session.session_url}
