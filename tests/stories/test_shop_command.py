@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import cli
 from local import CannotStart
 from local.ports import is_free
+from local.processes import PartFailed
 from local.shop import example_shop
 from tests.house import House
 
@@ -58,6 +59,18 @@ async def test_without_a_checkout_it_says_what_is_missing(house: House, tmp_path
     with pytest.raises(CannotStart, match=re.escape(str(tmp_path / "examples"))):
         async with example_shop(house.ready, tmp_path, print):
             pass
+
+
+@pytest.mark.slow
+async def test_a_shop_that_breaks_says_how_and_is_gone(house: House, tmp_path: Path) -> None:
+    (tmp_path / "client/paysaga_client").mkdir(parents=True)
+    (tmp_path / "examples/shop").mkdir(parents=True)
+    (tmp_path / "examples/shop/shop.py").write_text("raise SystemExit('no shop today')\n")
+    with pytest.raises(PartFailed) as failure:
+        async with example_shop(house.ready, tmp_path, print):
+            pass
+    assert "no shop today" in failure.value.last_lines
+    assert not failure.value.log.exists()
 
 
 @pytest.mark.slow
