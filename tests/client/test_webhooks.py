@@ -27,7 +27,7 @@ from paysaga_client.webhooks import (
     WebhookUnreadable,
     verify,
 )
-from tests.test_docs import blocks
+from tests.client.readme import examples
 
 NOW = datetime.now(UTC)
 STAMP = int(NOW.timestamp())
@@ -134,9 +134,7 @@ def test_a_secret_that_is_none_is_a_mistake_of_ours_and_not_shown(none: str) -> 
 # --- Frameworks -----------------------------------------------------------------------------------
 
 _HANDLER, _FASTAPI, _FLASK, _DJANGO = (
-    block
-    for block in blocks("client/README.md", "python")
-    if "import Event" in block or "webhooks.verify" in block
+    block for block in examples() if "import Event" in block or "webhooks.verify" in block
 )
 
 
