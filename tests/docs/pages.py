@@ -14,7 +14,8 @@ from markdown_it.token import Token
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("client/*.md"), *ROOT.glob("docs/**/*.md")]
+    for pattern in ("*.md", "client/*.md", "docs/**/*.md", "examples/*/*.md")
+    for path in ROOT.glob(pattern)
     if "_build" not in path.parts
 )
 
