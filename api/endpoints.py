@@ -215,14 +215,17 @@ def _changed(before: Endpoint, sent: Mapping[str, Any], now: datetime) -> Endpoi
 
 
 @router.delete("/{endpoint_id}", status_code=204)
-async def delete_endpoint(endpoint_id: str, who: Owner, here: TheHouse, about: About) -> None:
+async def delete_endpoint(
+    endpoint_id: str, who: Owner, here: TheHouse, about: About, later: BackgroundTasks
+) -> None:
     """Nothing is sent there any more; what waited for it is dropped, and stays in the event log."""
     async with here.world.database.tenant(who.tenant_id) as tx:
         before = await endpoints.get(tx, endpoint_id, lock="change")
         news = {"status": EndpointStatus.DELETED, "updated_at": here.world.clock()}
         await audit.record(tx, about.deed(who.tenant_id, actor(who), "endpoint.deleted", endpoint_id))
         await endpoints.change(tx, before, before.model_copy(update=news))
-    await _in_pieces(here, who, lambda tx: outbox.drop(tx, endpoint_id))
+    # It is as good as done: what waits for an endpoint that is deleted is neither sent nor shown as waiting.
+    later.add_task(_in_pieces, here, who, lambda tx: outbox.drop(tx, endpoint_id))
 
 
 @router.post("/{endpoint_id}/rotate-secret")
