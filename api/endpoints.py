@@ -17,6 +17,7 @@ from api.events import EventType
 from api.strict import Answer, Instant, Model, StrictRoute, in_utc
 from domain.endpoint import TEST, DisabledReason, Endpoint, EndpointStatus
 from domain.errors import IllegalTransition, ValidationFailed
+from domain.event_data import EndpointTestData
 from domain.event_types import EVENT_TYPES
 from domain.events import Announcement
 from domain.signatures import new_secret
@@ -259,9 +260,8 @@ async def send_test(
             raise IllegalTransition(outbox.DISABLED)
         await audit.record(tx, about.deed(who.tenant_id, actor(who), "endpoint.tested", endpoint_id))
         message = "Somebody asked for a test of this endpoint."
-        told = Announcement(
-            type=body.type, payment_id=None, data={"endpointId": endpoint_id, "message": message}
-        )
+        data = EndpointTestData(endpoint_id=endpoint_id, message=message)
+        told = Announcement(type=body.type, payment_id=None, data=data.told())
         made = await events.announce_to(tx, endpoint, told, here.world.clock())
         posted = await outbox.get(tx, made)
     later.add_task(wake, here, who.tenant_id, [endpoint_id])

@@ -42,7 +42,11 @@ def _written() -> dict[str, Path]:
         for page in sorted(DOCS.rglob("*.md"))
         if "_build" not in page.parts
     }
-    beside = {"changelog": ROOT / "CHANGELOG.md", "integration/python": ROOT / "client" / "README.md"}
+    beside = {
+        "changelog": ROOT / "CHANGELOG.md",
+        "integration/python": ROOT / "client" / "README.md",
+        "integration/shop": ROOT / "examples" / "shop" / "README.md",
+    }
     return pages | {place: page for place, page in beside.items() if page.exists()}
 
 

@@ -26,6 +26,7 @@ CONTENTS: Final[Mapping[str, tuple[str, ...]]] = {
         "sandbox",
         "integration/sdk",
         "integration/python",
+        "integration/shop",
         "integration/javascript",
         "integration/best-practices",
     ),
