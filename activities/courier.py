@@ -13,6 +13,7 @@ from temporalio import activity
 
 from activities.outbound import read_capped
 from activities.world import World
+from domain.endpoint import Endpoint
 from domain.errors import Refusal
 from domain.events import backoff, body
 from domain.signatures import sign
@@ -41,11 +42,11 @@ class CourierActivities:
         """Send what is due to this endpoint, and say when the next is; None when nothing waits."""
         world = self._world
         async with world.database.tenant(errand.tenant_id) as tx:
-            found = await endpoints.get(tx, world.vault, errand.endpoint_id)
+            found = await endpoints.unlock(tx, world.vault, errand.endpoint_id, world.clock())
             if found is None or not found[0].enabled:
                 return None
             waiting = await deliveries.due(tx, errand.endpoint_id, world.clock(), _PER_ROUND)
-        endpoint, secret = found
+        endpoint, (secret, *_) = found
         hands = asyncio.Semaphore(_AT_A_TIME)
 
         async def deliver(delivery: deliveries.Delivery) -> None:
@@ -62,7 +63,7 @@ class CourierActivities:
             return await deliveries.next_due(tx, errand.endpoint_id)
 
     async def _attempt(
-        self, endpoint: endpoints.Endpoint, secret: str, delivery: deliveries.Delivery
+        self, endpoint: Endpoint, secret: str, delivery: deliveries.Delivery
     ) -> deliveries.Attempt:
         event = delivery.event
         content = body(event, sandbox=endpoint.sandbox)

@@ -18,6 +18,7 @@ from api.deps import About, AnyCaller, Exchange, House, Owner, PlatformOperator,
 from api.invoices import PartyAnswer, TaxAnswer
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.billing import AfterDunning, Schedule
+from domain.endpoint import Endpoint
 from domain.errors import Unauthorized, ValidationFailed
 from domain.money import CURRENCIES, LARGEST
 from domain.signatures import new_secret
@@ -153,14 +154,15 @@ async def register(body: NewTenant, by: PlatformOperator, here: TheHouse, about:
         await tenants.add_credential(tx, owner, secret_hash, now)
         if body.webhook_url is not None:
             webhook_secret = new_secret(entropy.token_bytes(32))
-            endpoint = endpoints.Endpoint(
+            endpoint = Endpoint(
                 id=new_id("whe", now),
                 tenant_id=tenant.id,
-                url=body.webhook_url,
-                enabled=True,
                 sandbox=tenant.sandbox,
+                url=body.webhook_url,
+                created_at=now,
+                updated_at=now,
             )
-            await endpoints.add(tx, here.world.vault, endpoint, webhook_secret, now)
+            await endpoints.add(tx, here.world.vault, endpoint, webhook_secret)
         if tenant.sandbox and here.sandbox_platform_key is not None:
             account = ProviderAccount(
                 id=new_id("acc", now),

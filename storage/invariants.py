@@ -89,8 +89,13 @@ QUESTIONS: Final[Mapping[str, str]] = {
         GROUP BY s.tenant_id, s.last HAVING count(e.id) <> s.last OR max(e.sequence) <> s.last
         UNION ALL
         SELECT e.id, 'was never queued for ' || w.id FROM events e JOIN webhook_endpoints w
-            ON w.tenant_id = e.tenant_id AND w.status = 'enabled' AND w.created_at <= e.at
-        WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.event_id = e.id AND d.endpoint_id = w.id)
+            ON w.tenant_id = e.tenant_id AND w.status <> 'deleted' AND w.listens_after < e.sequence
+        WHERE e.type <> 'endpoint.test' AND (w.events IS NULL OR w.events @> to_jsonb(e.type))
+            AND NOT EXISTS (SELECT FROM deliveries d WHERE d.event_id = e.id AND d.endpoint_id = w.id)
+        UNION ALL
+        SELECT e.id, 'of one endpoint, was queued for ' || count(d.id)
+        FROM events e LEFT JOIN deliveries d ON d.event_id = e.id
+        WHERE e.type = 'endpoint.test' GROUP BY e.id HAVING count(d.id) <> 1
     """,
     "I2 refunds stay within what was captured, one payable checkout a payment": """
         SELECT p.id AS subject, 'reserved ' || p.refund_reserved || ' and gave back ' || p.amount_refunded

@@ -72,7 +72,9 @@ webhook_endpoints = Table(
     Column("disabled_reason", String(128)),
     at(),
     # The types it wants to hear of; null: all of them.
-    Column("events", JSONB),
+    Column("events", JSONB(none_as_null=True)),
+    # The last event before they counted.
+    Column("listens_after", BigInteger, nullable=False, server_default=text("0")),
     Column("description", String(500)),
     # Signs beside the present one until then.
     Column("previous_secret", LargeBinary),

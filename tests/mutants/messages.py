@@ -82,10 +82,8 @@ async def _store(here: House, account: object, observations: list, body: bytes) 
         edits=(
             Edit(
                 "storage/events.py",
-                "            webhook_endpoints.c.tenant_id == tenant_id\n",
-                """            webhook_endpoints.c.tenant_id == tenant_id,
-            webhook_endpoints.c.status == "enabled",
-""",
+                '            webhook_endpoints.c.status != "deleted",\n',
+                '            webhook_endpoints.c.status == "enabled",\n',
             ),
         ),
         killers=(

@@ -22,6 +22,7 @@ def upgrade() -> None:
 def _endpoints() -> None:
     for column in (
         sa.Column("events", JSONB(), nullable=True),
+        sa.Column("listens_after", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
         sa.Column("description", sa.String(500), nullable=True),
         sa.Column("previous_secret", sa.LargeBinary(), nullable=True),
         sa.Column("previous_until", _MOMENT, nullable=True),
@@ -29,7 +30,15 @@ def _endpoints() -> None:
         sa.Column("updated_at", _MOMENT, nullable=True),
     ):
         op.add_column("webhook_endpoints", column)
-    op.execute("UPDATE webhook_endpoints SET updated_at = created_at")
+    # The owner is bound by row-level security, too; for this transaction it has to see everybody's rows.
+    for table in ("webhook_endpoints", "events"):
+        op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+    op.execute("""
+        UPDATE webhook_endpoints w SET updated_at = created_at, listens_after = coalesce(
+            (SELECT max(sequence) FROM events e WHERE e.tenant_id = w.tenant_id AND e.at < w.created_at), 0)
+    """)
+    for table in ("webhook_endpoints", "events"):
+        op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     op.alter_column("webhook_endpoints", "updated_at", nullable=False)
     op.drop_constraint(op.f("ck_webhook_endpoints_status"), "webhook_endpoints")
     op.create_check_constraint(
