@@ -1,0 +1,152 @@
+"""The records: audit trail, ledger, reports, reconciliation."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from paysaga_client._async.paging import by_cursor, by_offset
+from paysaga_client._async.session import AsyncSession
+from paysaga_client.models.base import Page
+from paysaga_client.models.books import (
+    AuditRecord,
+    Balance,
+    LedgerAccount,
+    LedgerEntry,
+    Run,
+    RunInFull,
+    Summary,
+    Verification,
+)
+from paysaga_client.wire import Call, members, path
+
+
+class AsyncAudit:
+    """Who did what, append-only and sealed into a chain."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def list(
+        self,
+        *,
+        from_: datetime | None = None,
+        to: datetime | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+        resource: str | None = None,
+        correlation_id: str | None = None,
+        result: str | None = None,
+        failure: str | None = None,
+        provider: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Page[AuditRecord]:
+        """One page, newest first."""
+        query = {
+            "from_": from_,
+            "to": to,
+            "actor": actor,
+            "action": action,
+            "resource": resource,
+            "correlation_id": correlation_id,
+            "result": result,
+            "failure": failure,
+            "provider": provider,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return await self._session.ask(Call("GET", "/v1/audit", query), Page[AuditRecord])
+
+    def iterate(
+        self,
+        *,
+        from_: datetime | None = None,
+        to: datetime | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+        resource: str | None = None,
+        correlation_id: str | None = None,
+        result: str | None = None,
+        failure: str | None = None,
+        provider: str | None = None,
+    ) -> AsyncIterator[AuditRecord]:
+        """All of them, newest first."""
+        query = {
+            "from_": from_,
+            "to": to,
+            "actor": actor,
+            "action": action,
+            "resource": resource,
+            "correlation_id": correlation_id,
+            "result": result,
+            "failure": failure,
+            "provider": provider,
+        }
+        return by_cursor(self._session, Call("GET", "/v1/audit", query), Page[AuditRecord])
+
+    async def verify(self, *, after: int = 0, limit: int | None = None) -> Verification:
+        """Examine the chain from here on. If the answer is not ``complete``, go on after its ``until``."""
+        call = Call("GET", "/v1/audit/verify", {"after": after, "limit": limit})
+        return await self._session.ask(call, Verification)
+
+
+class AsyncLedger:
+    """The double-entry books."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def balances(
+        self, *, currency: str | None = None, at: datetime | None = None
+    ) -> tuple[Balance, ...]:
+        call = Call("GET", "/v1/ledger/balances", {"currency": currency, "at": at})
+        return (await self._session.ask(call, Page[Balance])).data
+
+    def iterate(
+        self,
+        *,
+        payment_id: str | None = None,
+        account: LedgerAccount | None = None,
+        currency: str | None = None,
+    ) -> AsyncIterator[LedgerEntry]:
+        """All lines, newest first."""
+        query = {"payment_id": payment_id, "account": account, "currency": currency}
+        return by_cursor(self._session, Call("GET", "/v1/ledger/entries", query), Page[LedgerEntry])
+
+
+class AsyncReports:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def summary(self, *, from_: datetime | None = None, to: datetime | None = None) -> Summary:
+        """The figures of a period; ``to`` is exclusive."""
+        return await self._session.ask(
+            Call("GET", "/v1/reports/summary", {"from_": from_, "to": to}), Summary
+        )
+
+    async def payments_csv(self, *, from_: datetime | None = None, to: datetime | None = None) -> bytes:
+        """All payments of a period as a table, UTF-8."""
+        call = Call("GET", "/v1/reports/payments.csv", {"from_": from_, "to": to})
+        return (await self._session.fetch(call)).content
+
+
+class AsyncReconciliation:
+    """Comparisons of the platform's books with the providers'."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def start(self, provider: str | None = None) -> Run:
+        """Compare now, and not at the usual hour."""
+        call = Call("POST", "/v1/reconciliation/runs", body=members(provider=provider))
+        return await self._session.ask(call, Run)
+
+    async def get(self, run_id: str) -> RunInFull:
+        return await self._session.ask(Call("GET", path("/v1/reconciliation/runs/{}", run_id)), RunInFull)
+
+    async def list(self, *, limit: int | None = None, offset: int | None = None) -> Page[Run]:
+        """One page, newest first."""
+        query = {"limit": limit, "offset": offset}
+        return await self._session.ask(Call("GET", "/v1/reconciliation/runs", query), Page[Run])
+
+    def iterate(self) -> AsyncIterator[Run]:
+        return by_offset(self._session, Call("GET", "/v1/reconciliation/runs"), Page[Run])
