@@ -304,18 +304,28 @@ async def get_payment(
     if token is None:
         tenant_id = (await vouched_for(here, bearer)).tenant_id
     else:
-        tenant_id, payable = here.tokens.read_checkout(token, here.world.clock())
-        if payable != payment_id:
-            raise NotFound
+        tenant_id = payee(here, token, payment_id)
     async with here.world.database.tenant(tenant_id) as tx:
         payment = await payments.get(tx, payment_id)
         events = [Happened(**line) for line in await payments.history(tx, payment_id)]
     if payment.status is PaymentStatus.UNKNOWN:
-        later.add_task(_nudge, here, payment)
+        later.add_task(nudge, here, payment)
     return PaymentWithEvents.of(payment, events=events)
 
 
-async def _nudge(here: House, payment: Payment) -> None:
+def payee(here: House, token: str, payment_id: str) -> str:
+    """The tenant whose payment this is, as its payer's token vouches.
+
+    Raises ``Unauthorized``, ``TokenExpired``, and ``NotFound`` where it vouches for another payment.
+    """
+    tenant_id, payable = here.tokens.read_checkout(token, here.world.clock())
+    if payable != payment_id:
+        raise NotFound
+    return tenant_id
+
+
+async def nudge(here: House, payment: Payment) -> None:
+    """Have the provider asked about an UNKNOWN payment, unless somebody just did. Never fails."""
     now = here.world.clock()
     try:
         async with here.world.database.tenant(payment.order.tenant_id) as tx:

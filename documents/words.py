@@ -166,10 +166,14 @@ _HUNGARIAN: Final = Words(
 WORDS: Final[Mapping[Language, Words]] = {Language.EN: _ENGLISH, Language.HU: _HUNGARIAN}
 
 
-def money(amount_minor: int, currency: str, language: Language) -> str:
-    """An amount as the language writes it, with all decimals that ISO 4217 counts."""
+def money(amount_minor: int, currency: str, language: Language, *, spoken: bool = False) -> str:
+    """An amount as the language writes it, with all decimals that ISO 4217 counts.
+
+    ``spoken`` leaves them out of whole forints: ISO counts a fillér that nobody has seen since 1999.
+    """
     digits = exponent(currency)
-    number = "#,##0." + "0" * digits if digits else "#,##0"
+    whole = spoken and currency == "HUF" and amount_minor % 10**digits == 0
+    number = "#,##0." + "0" * digits if digits and not whole else "#,##0"
     if language is Language.HU:
         pattern = f"{number}\u00a0¤"
     else:  # a sign stands close to its number (€5.00), a code does not (HUF 5.00)

@@ -200,6 +200,7 @@ def test_children_of_a_killed_parent_are_told_to_stop(tmp_path: Path) -> None:
     assert (tmp_path / "ends").read_text() == "part\n"
 
 
+@pytest.mark.slow
 def test_what_a_killed_parent_left_running_is_ended_by_the_next_start(tmp_path: Path) -> None:
     pid = orphan(tmp_path / "data", STUBBORN)
     assert not is_gone(pid)

@@ -88,7 +88,8 @@ class Laboratory:
         }
         with tree.with_suffix(".log").open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "pytest", "-q", "--tb=short"),
+                # A killer may be one of the slow.
+                *(sys.executable, "-m", "pytest", "-q", "--tb=short", "-m", ""),
                 *("-p", "tests.mutants.witness", "-p", "no:cacheprovider", *more, *tests),
                 cwd=tree,
                 env=environment,

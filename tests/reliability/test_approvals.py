@@ -114,6 +114,7 @@ async def test_who_waits_is_given_a_workflow_again(house: House) -> None:
     assert await given_back(house, asked) == [ABOVE]
 
 
+@pytest.mark.slow
 async def test_what_waits_is_on_the_list_for_people_on_its_last_day(house: House) -> None:
     # A week of this house takes less than three hours.
     tenant, _ = await careful(house)
@@ -122,6 +123,7 @@ async def test_what_waits_is_on_the_list_for_people_on_its_last_day(house: House
     assert (code, approval["id"] in printed) == (0, True), printed
 
 
+@pytest.mark.slow
 async def test_every_promise_holds_while_some_wait_and_others_were_refused(house: House) -> None:
     tenant, approver = await careful(house)
     await waiting(tenant)
@@ -176,6 +178,7 @@ async def test_after_its_time_nobody_approves_though_it_has_not_been_ended_yet(
     assert await given_back(house, {"paymentId": payment["id"]}) == []
 
 
+@pytest.mark.slow
 async def test_of_an_approval_and_the_end_of_its_time_one_counts(
     house: House, tenant: Tenant, world: World
 ) -> None:

@@ -130,6 +130,7 @@ async def poisoned(house: House, tenant: Tenant, company: Company, payment: Json
     "poison",
     ["that our code cannot read", pytest.param("that no column can hold", marks=pytest.mark.slow)],
 )
+@pytest.mark.slow
 async def test_a_poisonous_event_is_tried_again_blocks_nobody_and_is_dead_in_the_end(
     house: House, tenant: Tenant, company: Company, poison: str
 ) -> None:

@@ -128,6 +128,7 @@ class Traffic:
             self.heard.append((event, answer.status_code))
 
 
+@pytest.mark.slow
 async def test_without_its_database_the_house_accepts_nothing_and_loses_nothing_it_accepted(
     house: House, tenant: Tenant
 ) -> None:

@@ -183,6 +183,7 @@ async def test_an_answer_that_was_long_on_its_way_does_not_undo_a_success(
 
 
 # hyperswitch 2380: the last poll marked a payment FAILED though its money had moved.
+@pytest.mark.slow
 async def test_a_last_question_that_is_refused_does_not_fail_a_payment_whose_money_moved(
     house: House, tenant: Tenant
 ) -> None:
@@ -200,6 +201,7 @@ async def test_a_last_question_that_is_refused_does_not_fail_a_payment_whose_mon
 
 
 # flexprice 2230: the sweep for expired sessions beat the success webhook: paid, nothing granted.
+@pytest.mark.slow
 async def test_a_deadline_that_comes_before_the_webhook_grants_what_was_paid(tenant: Tenant) -> None:
     await tenant.fault("webhook.send", "webhook", "late", seconds=4)
     payment = await tenant.open(expiresInSeconds=180, **PRO)
@@ -285,6 +287,7 @@ async def stands(tenant: Tenant, condition: str, within: float = 10) -> None:
 
 
 # polar 8815: a webhook endpoint was disabled, and the events of that time were gone.
+@pytest.mark.slow
 async def test_what_happens_while_an_endpoint_is_disabled_is_told_when_it_is_enabled(
     house: House, receiver: Receiver
 ) -> None:
@@ -345,6 +348,7 @@ def signals(module: ast.Module) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.slow
 async def test_an_event_whose_signal_had_no_effect_is_passed_on_again(
     tenant: Tenant, company: Company, world: World
 ) -> None:

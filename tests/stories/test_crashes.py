@@ -55,6 +55,7 @@ async def order(tenant: Tenant) -> Json:
 # --- The worker -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_worker_that_dies_while_the_payer_is_away_is_not_missed(house: House, tenant: Tenant) -> None:
     payment = await order(tenant)
     await house.kill("worker")
@@ -124,6 +125,7 @@ async def test_a_create_whose_api_died_is_repeated_and_meets_its_own_payment(
 # --- The payment company --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_frozen_payment_company_makes_a_checkout_late_but_not_two(
     house: House, tenant: Tenant
 ) -> None:
@@ -175,6 +177,7 @@ async def test_without_temporal_an_order_is_taken_and_begins_when_it_is_back(
     await ends_once(tenant, payment)
 
 
+@pytest.mark.slow
 async def test_without_temporal_a_webhook_is_taken_and_heard_when_it_is_back(
     house: House, tenant: Tenant
 ) -> None:

@@ -57,6 +57,7 @@ async def test_a_cancel_whose_answers_are_lost_still_ends_cancelled(tenant: Tena
     await tenant.eventually(payment, "CANCELLED")
 
 
+@pytest.mark.slow
 async def test_money_in_an_answer_nobody_understands_is_booked_when_its_meaning_is_known(
     tenant: Tenant,
 ) -> None:
@@ -74,6 +75,7 @@ async def test_money_in_an_answer_nobody_understands_is_booked_when_its_meaning_
     assert {entry["account"] for entry in booked} == {"provider_receivable", "tenant_revenue"}
 
 
+@pytest.mark.slow
 async def test_an_address_that_turned_bad_keeps_no_payment_from_its_end(tenant: Tenant, house: House) -> None:
     payment = await tenant.open(expiresInSeconds=3600)
     await tenant.fault("webhook.send", "webhook", "lost", reference=payment["id"], count=20)

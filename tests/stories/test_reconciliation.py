@@ -78,6 +78,7 @@ async def test_books_that_agree_differ_in_nothing(tenant: Tenant) -> None:
     assert [each["id"] for each in listed] == [run["id"]]
 
 
+@pytest.mark.slow
 async def test_money_that_no_webhook_told_of_is_found_and_heard_of(tenant: Tenant) -> None:
     await without_webhooks(tenant)
     await tenant.fault("checkout.read", "before", "status:503", count=100)

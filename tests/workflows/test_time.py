@@ -254,6 +254,7 @@ async def test_money_is_found_after_the_silence(fast: FastHouse, tenant: Tenant)
     assert len((await fast.house.ledger(life.payment))["captures"]) == 1
 
 
+@pytest.mark.slow
 async def test_a_checkout_that_was_never_made_fails_its_payment_but_only_when_that_is_certain(
     fast: FastHouse, tenant: Tenant
 ) -> None:
