@@ -242,7 +242,7 @@ class _Shell:
             "READER": str(self._notes),
             "HOME": str(folder),
             "no_proxy": "*",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "client")]),
         }
         answers, replies = os.pipe()
         self._answers = held.enter_context(os.fdopen(answers, "rb", buffering=0))
