@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from dev import Platform
+from tests.docs.pages import left_out
 from tests.house import House, Receiver, Tenant
 
 # A minute of business takes a second.
@@ -43,3 +44,13 @@ async def tenant(house: House) -> Tenant:
 async def receiver() -> AsyncIterator[Receiver]:
     async with Receiver.listening() as listening:
         yield listening
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Beside the tests that are skipped: blocks of the documents that no reader runs, and why."""
+    reports = [report for each in terminalreporter.stats.values() for report in each]
+    if any("tests/docs/test_pages.py" in getattr(report, "nodeid", "") for report in reports):
+        skipped = left_out()
+        terminalreporter.write_sep("=", f"{len(skipped)} blocks of the documents are not run")
+        for block in skipped:
+            terminalreporter.write_line(f"{block.place}: {block.skipped}")

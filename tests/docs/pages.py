@@ -82,11 +82,21 @@ def blocks(path: Path) -> list[Block]:
 
 def needs_a_house(path: Path) -> bool:
     """Whether something on the page is run: the rest can be judged by looking at it."""
+    return _readable(path) and any(block.runs for block in blocks(path))
+
+
+def _readable(path: Path) -> bool:
+    """Whether it can be looked at; a test of its own says so of each page."""
     try:
-        return any(block.runs for block in blocks(path))
+        blocks(path)
     except BadPage:
-        # Whoever looks at it says so.
         return False
+    return True
+
+
+def left_out() -> list[Block]:
+    """The blocks of all pages that are not run, each with its reason."""
+    return [block for page in PAGES if _readable(page) for block in blocks(page) if block.skipped]
 
 
 def _items(page: str, text: str) -> Iterator[Block | Fill]:
