@@ -18,29 +18,43 @@ from storage.tables import deliveries, event_sequences, events, tenants, webhook
 async def announce(
     tx: AsyncConnection, tenant_id: str, announcements: Sequence[Announcement], now: datetime
 ) -> list[str]:
-    """Append to the tenant's log, queue a delivery per endpoint, and name the endpoints that take some now.
+    """Append to the tenant's log, queue a delivery per endpoint that hears of it, and name whom to wake.
 
-    A disabled endpoint's deliveries wait for it.
+    Those are the endpoints that have something to take now, be it from before. A disabled endpoint's
+    deliveries wait for it.
 
     The sequence is counted in the tenant's own row, which stays locked until the commit: it has no gaps,
     and whoever reads it in order has missed nothing. Call it last, so that the lock is short.
     """
     appended = await _append(tx, tenant_id, announcements, now)
-    known = await tx.execute(
-        select(webhook_endpoints.c.id, webhook_endpoints.c.status, webhook_endpoints.c.events).where(
-            webhook_endpoints.c.tenant_id == tenant_id,
-            webhook_endpoints.c.status != "deleted",
-        )
-    )
     awake, told = [], []
-    for endpoint in known:
+    for endpoint in await tx.execute(_listeners(tenant_id, now)):
         mine = [event_id for event_id, type_ in appended.items() if hears(endpoint.events, type_)]
         told += [(endpoint.id, event_id) for event_id in mine]
-        if mine and endpoint.status == "enabled":
+        if endpoint.status == "enabled" and (mine or endpoint.is_due):
             awake.append(endpoint.id)
     if told:
         await tx.execute(insert(deliveries).values(queued(tenant_id, told, now)))
     return awake
+
+
+def _listeners(tenant_id: str, now: datetime) -> Select[Any]:
+    # A payment's first event is left to be carried with its second, which not everybody hears of.
+    is_due = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.endpoint_id == webhook_endpoints.c.id,
+            deliveries.c.state == "PENDING",
+            deliveries.c.due_at <= now,
+        )
+        .exists()
+    )
+    return select(
+        *(webhook_endpoints.c[name] for name in ("id", "status", "events")), is_due.label("is_due")
+    ).where(
+        webhook_endpoints.c.tenant_id == tenant_id,
+        webhook_endpoints.c.status != "deleted",
+    )
 
 
 async def announce_to(
