@@ -11,6 +11,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.outbound import guarded_client
 from activities.world import World
+from api.tokens import Tokens
 from settings import Settings, key_bytes
 from storage.database import Database
 from storage.notary import Notary
@@ -26,6 +27,10 @@ async def connect_temporal(settings: Settings, *, lazy: bool) -> Client:
         data_converter=pydantic_data_converter,
         lazy=lazy,
     )
+
+
+def tokens_of(settings: Settings) -> Tokens:
+    return Tokens(key_bytes(settings.signing_keys), settings.base_url, settings.token_life)
 
 
 @asynccontextmanager
@@ -55,6 +60,7 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
                 start_refund=partial(messages.start_refund, temporal),
                 start_payment=partial(messages.start_payment, temporal),
                 wake_subscription=partial(messages.wake_subscription, temporal),
+                payers_page=tokens_of(settings).payers_page,
             )
     finally:
         await database.close()

@@ -9,10 +9,9 @@ from fastapi import FastAPI
 
 from api import app
 from api.deps import House
-from api.tokens import Tokens
 from console import app as pages
-from installation import connect_temporal, open_world
-from settings import Settings, configure_logging, key_bytes
+from installation import connect_temporal, open_world, tokens_of
+from settings import Settings, configure_logging
 
 
 @asynccontextmanager
@@ -24,7 +23,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         yield House(
             world=world,
             temporal=temporal,
-            tokens=Tokens(key_bytes(settings.signing_keys), settings.base_url, settings.token_life),
+            tokens=tokens_of(settings),
             admin_key=settings.admin_key.get_secret_value(),
             public_url=settings.base_url,
             development=settings.development,

@@ -92,10 +92,18 @@ async def _checkout(world: World, provider: Provider, attempt: _Attempt) -> Chec
         raise OutcomeUnknown("A second request could make a second checkout, and nobody can be asked.")
     customer = await known_customer(world, provider, order)
     try:
-        return await provider.open_checkout(order, customer)
+        return await provider.open_checkout(_returning(world, provider, order), customer)
     except (ProviderConflict, ProviderKeyReused) as met:
         # Not this request, but an earlier one of ours may have made a checkout.
         raise OutcomeUnknown(met.detail) from met
+
+
+def _returning(world: World, provider: Provider, order: PaymentOrder) -> PaymentOrder:
+    """The order with somewhere to send its payer, where the company insists and the tenant named no place."""
+    if order.success_url is not None or Capability.RETURN_URL_NEEDED not in provider.capabilities:
+        return order
+    page = world.payers_page(order)
+    return order.model_copy(update={"success_url": page, "cancel_url": order.cancel_url or page})
 
 
 async def known_customer(world: World, provider: Provider, order: PaymentOrder) -> str | None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import ProviderRejected, ProviderUnavailable
 from domain.health import Health
-from domain.payment import PaymentRef
+from domain.payment import PaymentOrder, PaymentRef
 from domain.refund import RefundRef
 from domain.standing import SubscriptionRef
 from domain.tenant import ProviderAccount
@@ -51,6 +51,8 @@ class World:
     """Have a payment that is on record carried out, as the same for refunds."""
     wake_subscription: Callable[[SubscriptionRef], Awaitable[None]]
     """Tell whoever leads this subscription that something has changed, or have it led. As for refunds."""
+    payers_page: Callable[[PaymentOrder], str]
+    """Our own page, on which a payer sees how a payment stands. Always the same for the same order."""
     lines: Lines = field(default_factory=lambda: Lines(alarm=_out_of_order))
 
     def scaled(self, delay: timedelta) -> timedelta:

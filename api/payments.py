@@ -227,7 +227,7 @@ async def _place(body: NewPayment, named: Named, here: House, request_id: str | 
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     async with here.world.database.tenant(who.tenant_id) as tx:
         terms = await tenants.terms(tx, who.tenant_id)
-        wish = routing.Wish(money=named.money, provider=body.provider, success_url=body.success_url)
+        wish = routing.Wish(money=named.money, provider=body.provider)
         try:
             first, *others = routing.takers(terms, wish)
         except Refusal:

@@ -202,7 +202,6 @@ async def _account(tx: AsyncConnection, wish: _Request, terms: Terms) -> Provide
     asked = routing.Wish(
         money=Money(amount_minor=amount, currency=terms.price.money.currency),
         provider=wish.body.provider,
-        success_url=wish.body.success_url,
     )
     found = routing.takers(await tenants.terms(tx, wish.who.tenant_id), asked)
     able = (account for account in found if company_run.can_subscribe(PROVIDERS[account.provider]))

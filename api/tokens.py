@@ -34,7 +34,10 @@ class AccessClaims(Value):
 
 
 class Tokens:
-    """Makes and reads tokens. ``seeds`` are Ed25519 seeds: the first signs, all of them verify."""
+    """Makes and reads tokens. ``seeds`` are Ed25519 seeds: the first signs, all of them verify.
+
+    ``issuer`` is our public address, without a slash at the end.
+    """
 
     def __init__(self, seeds: list[bytes], issuer: str, life: timedelta) -> None:
         keys = [Ed25519PrivateKey.from_private_bytes(seed) for seed in seeds]
@@ -90,6 +93,10 @@ class Tokens:
                 "exp": order.expires_at + _AFTERGLOW,
             },
         )
+
+    def payers_page(self, order: PaymentOrder) -> str:
+        """Where whoever pays this order sees how it stands. The same for the same order."""
+        return f"{self._issuer}/pay/{order.payment_id}?token={self.checkout(order)}"
 
     def read_checkout(self, token: str, now: datetime) -> tuple[str, str]:
         """(tenant, payment) this token speaks of. Raises ``TokenExpired`` or ``Unauthorized``."""

@@ -63,7 +63,7 @@ class Capability(StrEnum):
     SESSION_EXPIRE = auto()
     """A checkout that was closed takes no more money. Elsewhere late money is part of the trade."""
     RETURN_URL_NEEDED = auto()
-    """The payer must be sent back somewhere: a payment needs a ``successUrl``."""
+    """The payer must be sent back somewhere: to our own page, where a tenant names no ``successUrl``."""
     ADHOC_AMOUNT = auto()
     """A payment of any amount, with no product behind it."""
     PARTIAL_REFUND = auto()

@@ -19,7 +19,7 @@ from activities.world import World
 from api.payments import NewPayment
 from domain.tenant import ProviderAccount
 from domain.values import new_id
-from providers.base import PROVIDERS, Capability
+from providers.base import PROVIDERS
 from providers.sandbox import Sandbox
 from providers.units import Units
 from storage import accounts
@@ -29,6 +29,7 @@ from tests.stories.tenancy import PROVIDERS as ACCOUNTS
 from tests.world import place, settings_of, world_of
 
 EUROS: Json = {"currency": "EUR", "amount": 4900}
+DOLLARS: Json = {"currency": "USD", "amount": 4900}
 
 
 @pytest.fixture
@@ -37,11 +38,11 @@ def companies() -> Iterator[list[str]]:
         name = "forints"
         units = Units(frozenset({"HUF"}), least={"HUF": 17_500})
 
-    class Returning(Sandbox):
-        name = "returning"
-        capabilities = Sandbox.capabilities | {Capability.RETURN_URL_NEEDED}
+    class Dollars(Sandbox):
+        name = "dollars"
+        units = Units(frozenset({"USD"}))
 
-    names = [Forints.name, Returning.name]
+    names = [Forints.name, Dollars.name]
     yield names
     for name in names:
         del PROVIDERS[name]
@@ -87,7 +88,7 @@ def pointers(problem: Json) -> list[str]:
 async def test_rules_are_kept_as_they_were_said(shop: Tenant) -> None:
     said: list[Json] = [
         {"currencies": ["HUF"], "minAmount": 1000, "maxAmount": 500000, "providers": ["forints"]},
-        {"currencies": ["HUF", "EUR"], "providers": ["sandbox", "returning"]},
+        {"currencies": ["HUF", "EUR"], "providers": ["sandbox", "dollars"]},
         {"providers": ["sandbox"]},
     ]
     await settle_on(shop, routingRules=said)
@@ -129,7 +130,7 @@ async def test_there_are_at_most_twenty_rules_and_none_is_no_list(tenant: Tenant
 
 
 async def test_what_the_first_choice_cannot_take_goes_to_the_next(shop: Tenant) -> None:
-    await settle_on(shop, defaultProvider="forints", providerOrder=["returning", "sandbox"])
+    await settle_on(shop, defaultProvider="forints", providerOrder=["dollars", "sandbox"])
     payment = await shop.open(**EUROS)
     assert payment["provider"] == "sandbox"
     await settle_on(shop, routingRules=[{"currencies": ["HUF"], "providers": ["sandbox"]}])
@@ -137,12 +138,12 @@ async def test_what_the_first_choice_cannot_take_goes_to_the_next(shop: Tenant) 
 
 
 async def test_those_who_cannot_take_a_payment_are_no_alternatives_either(shop: Tenant) -> None:
-    await settle_on(shop, providerOrder=["sandbox", "forints", "returning"])
+    await settle_on(shop, providerOrder=["sandbox", "forints", "dollars"])
     for order, alternatives in (
         (EUROS, []),
         ({}, ["forints"]),
         ({"amount": 17_499}, []),
-        ({"successUrl": "https://shop.example.com/thanks"}, ["forints", "returning"]),
+        (DOLLARS, ["dollars"]),
     ):
         payment = await shop.open(**order)
         (row,) = await shop.rows("SELECT provider, alternatives FROM payments WHERE id = $1", payment["id"])
@@ -152,12 +153,12 @@ async def test_those_who_cannot_take_a_payment_are_no_alternatives_either(shop: 
 async def test_what_nobody_can_take_is_refused_as_the_first_would_and_leaves_its_key_unused(
     shop: Tenant,
 ) -> None:
-    await settle_on(shop, providerOrder=["forints", "returning"])
+    await settle_on(shop, providerOrder=["forints", "dollars"])
     for order, code, pointer in (
         (EUROS, "currency_unsupported", "/currency"),
         ({"amount": 17_499}, "amount_out_of_range", "/amount"),
         (EUROS | {"provider": "forints"}, "currency_unsupported", "/currency"),
-        ({"provider": "returning"}, "validation_failed", "/successUrl"),
+        ({"provider": "dollars"}, "currency_unsupported", "/currency"),
         ({"provider": "elsewhere"}, "validation_failed", "/provider"),
     ):
         no = refused(await shop.create("key", **order), 422, code)
@@ -171,7 +172,7 @@ async def test_a_repeat_meets_its_payment_whatever_was_settled_since(shop: Tenan
     first = await shop.open("key", **EUROS)
     for change in (
         settle_on(shop, routingRules=[{"providers": ["forints"]}]),
-        settle_on(shop, routingRules=[{"providers": ["returning"]}]),
+        settle_on(shop, routingRules=[{"providers": ["dollars"]}]),
         shop.call("DELETE", f"{ACCOUNTS}/sandbox"),
     ):
         await change
