@@ -7,6 +7,7 @@ python client/derive.py --check   fails if what is there is not what would be wr
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -36,40 +37,28 @@ def derived(source: str, name: str) -> str:
     for module in ("threading", "time"):
         if f"{module}." in source and f"import {module}\n" not in source:
             source = source.replace("\nimport ", f"\nimport {module}\nimport ", 1)
-    return _formatted(_INTRODUCTION.format(name) + source)
+    return _INTRODUCTION.format(name) + source
 
 
-def _formatted(source: str) -> str:
-    """As the project's own formatter has it."""
-    for command in (["check", "--select", "I", "--fix", "--quiet"], ["format", "--quiet"]):
-        done = subprocess.run(  # noqa: S603 - our own formatter
-            [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(PACKAGE / "derived.py"), "-"],
-            input=source,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        source = done.stdout
-    return source
-
-
-def files() -> dict[Path, str]:
-    """What the synchronous side consists of."""
-    return {
-        PACKAGE / "_sync" / path.name: derived(path.read_text(), f"_async/{path.name}")
-        for path in sorted((PACKAGE / "_async").glob("*.py"))
-    }
+def files() -> dict[str, str]:
+    """What the synchronous side consists of, written as the project's own formatter has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in (PACKAGE / "_async").glob("*.py"):
+            (Path(folder) / path.name).write_text(derived(path.read_text(), f"_async/{path.name}"))
+        for command in (["check", "--select", "I", "--fix"], ["format"]):
+            subprocess.run(  # noqa: S603 - our own formatter
+                [sys.executable, "-m", "ruff", *command, "--quiet", "--config", "pyproject.toml", folder],
+                cwd=PACKAGE.parent.parent,
+                check=True,
+            )
+        return {path.name: path.read_text() for path in sorted(Path(folder).glob("*.py"))}
 
 
 def stale() -> list[str]:
     """Which files of the synchronous side are not what the asynchronous one makes of them."""
     wanted = files()
-    present = set((PACKAGE / "_sync").glob("*.py"))
-    return sorted(
-        path.name
-        for path in present | wanted.keys()
-        if path not in wanted or path not in present or path.read_text() != wanted[path]
-    )
+    present = {path.name: path.read_text() for path in (PACKAGE / "_sync").glob("*.py")}
+    return sorted(name for name in present.keys() | wanted.keys() if present.get(name) != wanted.get(name))
 
 
 def main() -> None:
@@ -77,8 +66,8 @@ def main() -> None:
         if found := stale():
             sys.exit(f"run `python client/derive.py`: {', '.join(found)}")
         return
-    for path, text in files().items():
-        path.write_text(text)
+    for name, text in files().items():
+        (PACKAGE / "_sync" / name).write_text(text)
 
 
 if __name__ == "__main__":

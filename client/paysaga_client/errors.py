@@ -79,10 +79,7 @@ class ApiError(PaysagaError):
         """Whether the same request may succeed later, without a change."""
         self.request_id: str | None = problem.get("instance")
         """Quote it when you ask the operator something."""
-        self.errors = tuple(
-            FieldError(str(fault.get("pointer", "")), str(fault.get("message", "")))
-            for fault in problem.get("errors") or ()
-        )
+        self.errors = tuple(_faults(problem.get("errors")))
         self.retry_after = retry_after
         self.facts = {name: fact for name, fact in problem.items() if name not in _MEMBERS}
         """What else this refusal says, as it stands in the document: ``paymentId``, ``remaining`` …"""
@@ -100,6 +97,12 @@ class ApiError(PaysagaError):
         """How much there is left, where less was left than asked for."""
         found = self.facts.get("remaining")
         return found if isinstance(found, int) else None
+
+
+def _faults(said: Any) -> Iterator[FieldError]:
+    for fault in said if isinstance(said, list) else ():
+        if isinstance(fault, dict):
+            yield FieldError(str(fault.get("pointer", "")), str(fault.get("message", "")))
 
 
 _MEMBERS = {"type", "title", "status", "detail", "instance", "code", "retryable", "errors"}

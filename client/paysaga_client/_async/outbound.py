@@ -131,12 +131,10 @@ class AsyncEvents:
     async def get(self, event_id: str) -> Event:
         return await self._session.ask(Call("GET", path("/v1/events/{}", event_id)), Event)
 
-    async def list(
-        self, *, after: int = 0, type: str | None = None, limit: int | None = None
-    ) -> tuple[Event, ...]:
-        """The events after this ``sequence``, oldest first; 0 is the start."""
+    async def list(self, *, after: int = 0, type: str | None = None, limit: int | None = None) -> Page[Event]:
+        """One page of the events after this ``sequence``, oldest first; 0 is the start."""
         call = Call("GET", "/v1/events", {"type": type, "after": after, "limit": limit})
-        return (await self._session.ask(call, Page[Event])).data
+        return await self._session.ask(call, Page[Event])
 
     def iterate(self, *, after: int = 0, type: str | None = None) -> AsyncIterator[Event]:
         """All events after this ``sequence``, oldest first. Keep the last one's to go on from there."""

@@ -26,15 +26,19 @@ _OF_ITS_LIFE: Final = 0.1
 
 @dataclass(frozen=True)
 class Login:
-    """Who the client is."""
+    """Who the client is. What holds a secret or token hides it from ``repr``, which tracebacks show."""
 
     app_name: str
     app_secret: str = field(repr=False)
 
+    @property
+    def body(self) -> dict[str, str]:
+        return {"appName": self.app_name, "appSecret": self.app_secret}
+
 
 @dataclass(frozen=True)
-class _Kept:
-    token: str = field(repr=False)
+class _Token:
+    value: str = field(repr=False)
     good_until: float
 
 
@@ -61,7 +65,7 @@ class AsyncSession:
         self._base_url = base_url.rstrip("/")
         self._login = login
         self._retry = retry
-        self._kept: _Kept | None = None
+        self._kept: _Token | None = None
         self._lock = asyncio.Lock()
         self._logins = 0
         self._failure: PaysagaError | None = None
@@ -73,8 +77,7 @@ class AsyncSession:
     async def fetch(self, call: Call) -> httpx.Response:
         """The answer as it came, if it is a yes. Raises ``PaysagaError``.
 
-        A token that is not accepted any more is replaced, once: it expired early, or its credential was
-        changed.
+        A token that is not accepted any more is replaced, once: it was revoked, or its time was up early.
         """
         token = await self._token()
         response, lost = await self._persist(call, token)
@@ -89,7 +92,7 @@ class AsyncSession:
 
     # --- The token --------------------------------------------------------------------------------
 
-    async def _token(self, unlike: str | None = None) -> str:
+    async def _token(self, unlike: _Token | None = None) -> _Token:
         """A token that is good for a while, and another one than ``unlike``."""
         kept, seen = self._good(unlike), self._logins
         if kept is not None:
@@ -108,28 +111,25 @@ class AsyncSession:
                 raise
             finally:
                 self._logins += 1
-            return self._kept.token
+            return self._kept
 
-    def _good(self, unlike: str | None) -> str | None:
+    def _good(self, unlike: _Token | None) -> _Token | None:
         kept = self._kept
-        if kept is None or kept.token == unlike or self.clock() >= kept.good_until:
-            return None
-        return kept.token
+        return None if kept is None or kept is unlike or self.clock() >= kept.good_until else kept
 
-    async def _logged_in(self) -> _Kept:
-        body = {"appName": self._login.app_name, "appSecret": self._login.app_secret}
+    async def _logged_in(self) -> _Token:
         began = self.clock()
-        call = Call("POST", "/v1/tenants/login", body=body, harmless=True)
+        call = Call("POST", "/v1/tenants/login", body=self._login.body, harmless=True)
         response, _ = await self._persist(call, None)
         if not response.is_success:
             raise refusal_of(response)
         answer = read(response, AccessToken)
         margin = min(_BEFORE_EXPIRY, _OF_ITS_LIFE * answer.expires_in)
-        return _Kept(answer.access_token, began + answer.expires_in - margin)
+        return _Token(answer.access_token, began + answer.expires_in - margin)
 
     # --- The wire ---------------------------------------------------------------------------------
 
-    async def _persist(self, call: Call, token: str | None) -> tuple[httpx.Response, bool]:
+    async def _persist(self, call: Call, token: _Token | None) -> tuple[httpx.Response, bool]:
         """The answer that stands after all tries, and whether an earlier one may have been carried out."""
         request_id = uuid.uuid4().hex
         began, failures, lost = self.clock(), 0, False
@@ -151,18 +151,17 @@ class AsyncSession:
         raise NetworkError(f"no answer: {_told(outcome)}", request_id=request_id, attempts=failures)
 
     async def _try(
-        self, call: Call, token: str | None, request_id: str
+        self, call: Call, token: _Token | None, request_id: str
     ) -> httpx.Response | httpx.RequestError:
-        headers = call.headers | {"User-Agent": USER_AGENT, "X-Request-Id": request_id}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
         request = self._http.build_request(
             call.method,
             self._base_url + call.path,
             params=call.parameters or None,
             json=call.body,
-            headers=headers,
+            headers={"User-Agent": USER_AGENT, "X-Request-Id": request_id, **call.headers},
         )
+        if token is not None:
+            request.headers["Authorization"] = f"Bearer {token.value}"
         try:
             return await self._http.send(request)
         except httpx.RequestError as error:

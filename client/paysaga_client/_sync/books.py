@@ -100,7 +100,26 @@ class Ledger:
         call = Call("GET", "/v1/ledger/balances", {"currency": currency, "at": at})
         return (self._session.ask(call, Page[Balance])).data
 
-    def iterate(
+    def entries(
+        self,
+        *,
+        payment_id: str | None = None,
+        account: LedgerAccount | None = None,
+        currency: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Page[LedgerEntry]:
+        """One page of lines, newest first."""
+        query = {
+            "payment_id": payment_id,
+            "account": account,
+            "currency": currency,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return self._session.ask(Call("GET", "/v1/ledger/entries", query), Page[LedgerEntry])
+
+    def iterate_entries(
         self,
         *,
         payment_id: str | None = None,

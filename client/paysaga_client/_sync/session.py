@@ -27,15 +27,19 @@ _OF_ITS_LIFE: Final = 0.1
 
 @dataclass(frozen=True)
 class Login:
-    """Who the client is."""
+    """Who the client is. What holds a secret or token hides it from ``repr``, which tracebacks show."""
 
     app_name: str
     app_secret: str = field(repr=False)
 
+    @property
+    def body(self) -> dict[str, str]:
+        return {"appName": self.app_name, "appSecret": self.app_secret}
+
 
 @dataclass(frozen=True)
-class _Kept:
-    token: str = field(repr=False)
+class _Token:
+    value: str = field(repr=False)
     good_until: float
 
 
@@ -62,7 +66,7 @@ class Session:
         self._base_url = base_url.rstrip("/")
         self._login = login
         self._retry = retry
-        self._kept: _Kept | None = None
+        self._kept: _Token | None = None
         self._lock = threading.Lock()
         self._logins = 0
         self._failure: PaysagaError | None = None
@@ -74,8 +78,7 @@ class Session:
     def fetch(self, call: Call) -> httpx.Response:
         """The answer as it came, if it is a yes. Raises ``PaysagaError``.
 
-        A token that is not accepted any more is replaced, once: it expired early, or its credential was
-        changed.
+        A token that is not accepted any more is replaced, once: it was revoked, or its time was up early.
         """
         token = self._token()
         response, lost = self._persist(call, token)
@@ -90,7 +93,7 @@ class Session:
 
     # --- The token --------------------------------------------------------------------------------
 
-    def _token(self, unlike: str | None = None) -> str:
+    def _token(self, unlike: _Token | None = None) -> _Token:
         """A token that is good for a while, and another one than ``unlike``."""
         kept, seen = self._good(unlike), self._logins
         if kept is not None:
@@ -109,28 +112,25 @@ class Session:
                 raise
             finally:
                 self._logins += 1
-            return self._kept.token
+            return self._kept
 
-    def _good(self, unlike: str | None) -> str | None:
+    def _good(self, unlike: _Token | None) -> _Token | None:
         kept = self._kept
-        if kept is None or kept.token == unlike or self.clock() >= kept.good_until:
-            return None
-        return kept.token
+        return None if kept is None or kept is unlike or self.clock() >= kept.good_until else kept
 
-    def _logged_in(self) -> _Kept:
-        body = {"appName": self._login.app_name, "appSecret": self._login.app_secret}
+    def _logged_in(self) -> _Token:
         began = self.clock()
-        call = Call("POST", "/v1/tenants/login", body=body, harmless=True)
+        call = Call("POST", "/v1/tenants/login", body=self._login.body, harmless=True)
         response, _ = self._persist(call, None)
         if not response.is_success:
             raise refusal_of(response)
         answer = read(response, AccessToken)
         margin = min(_BEFORE_EXPIRY, _OF_ITS_LIFE * answer.expires_in)
-        return _Kept(answer.access_token, began + answer.expires_in - margin)
+        return _Token(answer.access_token, began + answer.expires_in - margin)
 
     # --- The wire ---------------------------------------------------------------------------------
 
-    def _persist(self, call: Call, token: str | None) -> tuple[httpx.Response, bool]:
+    def _persist(self, call: Call, token: _Token | None) -> tuple[httpx.Response, bool]:
         """The answer that stands after all tries, and whether an earlier one may have been carried out."""
         request_id = uuid.uuid4().hex
         began, failures, lost = self.clock(), 0, False
@@ -151,17 +151,16 @@ class Session:
         # Not "from": httpx's exception holds the request, and that holds a token or the secret.
         raise NetworkError(f"no answer: {_told(outcome)}", request_id=request_id, attempts=failures)
 
-    def _try(self, call: Call, token: str | None, request_id: str) -> httpx.Response | httpx.RequestError:
-        headers = call.headers | {"User-Agent": USER_AGENT, "X-Request-Id": request_id}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
+    def _try(self, call: Call, token: _Token | None, request_id: str) -> httpx.Response | httpx.RequestError:
         request = self._http.build_request(
             call.method,
             self._base_url + call.path,
             params=call.parameters or None,
             json=call.body,
-            headers=headers,
+            headers={"User-Agent": USER_AGENT, "X-Request-Id": request_id, **call.headers},
         )
+        if token is not None:
+            request.headers["Authorization"] = f"Bearer {token.value}"
         try:
             return self._http.send(request)
         except httpx.RequestError as error:

@@ -80,7 +80,8 @@ class SentRequest(Answer):
 
 class ReceivedResponse(Answer):
     headers: dict[str, str]
-    body: str | None
+    body: str
+    """Its first 2 KiB."""
 
 
 class Attempt(Answer):
@@ -108,3 +109,5 @@ class Delivery(Answer):
 
 class Recovery(Answer):
     recovered: int
+    complete: bool
+    """False: there is more than one request may do; ask again."""

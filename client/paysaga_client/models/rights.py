@@ -10,7 +10,8 @@ Why = Annotated[Literal["active", "limit_reached", "not_active", "not_granted"],
 
 
 class Source(Answer):
-    type: Annotated[Literal["payment", "subscription"], Word]
+    type: str
+    """``payment`` or ``subscription``."""
     id: str
 
 
