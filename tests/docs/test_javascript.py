@@ -203,6 +203,9 @@ export const address = (payment) => (payment.status === "PROVIDER_PENDING" ? pay
 
 /** @param {Problem} problem @returns {string} */
 export const reason = (problem) => problem.code;
+
+/** @type {undefined extends Problem["errors"] ? true : never} */
+export const leftOut = true;
 """
 
 
