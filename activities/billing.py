@@ -284,7 +284,7 @@ async def settled(tx: AsyncConnection, payment: Payment, scene: Scene) -> Outcom
         invoice = await _opened(tx, invoice, step)
         told.append(invoice_announcement(invoice, "invoice.created"))
     invoice = (await invoices.paid(tx, invoice, at)).model_copy(update={"payment_id": payment.id})
-    told.append(invoice_announcement(invoice, "invoice.paid", paymentId=payment.id))
+    told.append(invoice_announcement(invoice, "invoice.paid", payment_id=payment.id))
     done = await carry_out(tx, sub, step, scene, invoice)
     done.told = [*told, *done.told]
     return done
@@ -316,7 +316,7 @@ async def _in_vain(
     step = failed(sub, payment.failure_code, at, invoice.created_at, policy)
     told: Sequence[Announcement] = ()
     if invoice.number is not None:
-        why = {"paymentId": payment.id, "failureCode": payment.failure_code}
+        why = {"payment_id": payment.id, "failure_code": payment.failure_code}
         told = [invoice_announcement(invoice, "invoice.payment_failed", **why)]
     done = await carry_out(tx, sub, step, scene)
     done.told = [*told, *done.told]

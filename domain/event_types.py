@@ -4,7 +4,7 @@ Filters of endpoints are checked against these, and the catalogue in the documen
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 EVENT_TYPES: Final[Mapping[str, str]] = {
     "payment.created": "The order was taken, and its idempotency key is used for ever.",
@@ -69,3 +69,19 @@ EVENT_TYPES: Final[Mapping[str, str]] = {
     ),
     "endpoint.test": "You asked for a test of one of your endpoints. It is sent to that one only.",
 }
+
+SubscriptionNews = Literal[
+    "created",
+    "trialing",
+    "trial_will_end",
+    "activated",
+    "renewed",
+    "past_due",
+    "unpaid",
+    "paused",
+    "resumed",
+    "changed",
+    "canceled",
+    "incomplete_expired",
+]
+"""What can be told of a subscription: its events, by their names behind ``subscription.``."""

@@ -9,6 +9,16 @@ from typing import Any, Final
 from domain.billing import access
 from domain.dispute import Dispute, DisputeState
 from domain.entitlement import Entitlement
+from domain.event_data import (
+    BillData,
+    DisputeData,
+    EntitlementData,
+    InvoiceData,
+    MismatchData,
+    PaymentData,
+    RefundData,
+    SubscriptionData,
+)
 from domain.invoice import Invoice
 from domain.payment import Payment, PaymentStatus
 from domain.reconciliation import Difference, Run
@@ -62,25 +72,33 @@ EVIDENCE_DUE: Final = "dispute.evidence_due"
 def payment_announcement(payment: Payment, type_: str | None = None) -> Announcement:
     """That a payment has come to its status, or what else happened to it."""
     order = payment.order
-    data: dict[str, Any] = {
-        "paymentId": payment.id,
-        "userId": order.user_id,
-        "orderId": order.order_id,
-        "amount": order.money.amount_minor,
-        "currency": order.money.currency,
-        "status": payment.status.value,
-        "provider": order.provider,
-        "late": payment.late,
-        "metadata": order.metadata,
-    }
+    more: dict[str, Any] = {}
     if payment.captured is not None:
-        data |= {
-            "amountCaptured": payment.captured.amount_minor,
-            "currencyCaptured": payment.captured.currency,
+        more = {
+            "amount_captured": payment.captured.amount_minor,
+            "currency_captured": payment.captured.currency,
         }
-    if payment.failure_code:
-        data |= {"failureCode": payment.failure_code, "failureMessage": payment.failure_message}
-    return Announcement(type=type_ or EVENT_OF_STATUS[payment.status], payment_id=payment.id, data=data)
+    data = PaymentData(
+        payment_id=payment.id,
+        user_id=order.user_id,
+        order_id=order.order_id,
+        amount=order.money.amount_minor,
+        currency=order.money.currency,
+        status=payment.status,
+        provider=order.provider,
+        late=payment.late,
+        metadata=order.metadata,
+        **more,
+        **_failure(payment),
+    )
+    type_ = type_ or EVENT_OF_STATUS[payment.status]
+    return Announcement(type=type_, payment_id=payment.id, data=data.told())
+
+
+def _failure(of: Payment | Refund) -> dict[str, Any]:
+    if not of.failure_code:
+        return {}
+    return {"failure_code": of.failure_code, "failure_message": of.failure_message}
 
 
 def grant_announcement(right: Entitlement) -> Announcement:
@@ -98,133 +116,114 @@ def right_announcements(before: Sequence[Entitlement], after: Sequence[Entitleme
 
 
 def _of_right(right: Entitlement, type_: str) -> Announcement:
-    source = {"subscriptionId": right.source_id} if right.source_type == "subscription" else {}
-    return Announcement(
-        type=type_,
+    source = {"subscription_id": right.source_id} if right.source_type == "subscription" else {}
+    data = EntitlementData(
+        entitlement_id=right.id,
         payment_id=right.payment_id,
-        data={
-            "entitlementId": right.id,
-            "paymentId": right.payment_id,
-            **source,
-            "userId": right.user_id,
-            "feature": right.feature,
-            "quantity": right.quantity,
-        },
+        **source,
+        user_id=right.user_id,
+        feature=right.feature,
+        quantity=right.quantity,
     )
+    return Announcement(type=type_, payment_id=right.payment_id, data=data.told())
 
 
 def refund_announcement(refund: Refund, type_: str) -> Announcement:
-    data: dict[str, Any] = {
-        "refundId": refund.id,
-        "paymentId": refund.payment_id,
-        "amount": refund.money.amount_minor,
-        "currency": refund.money.currency,
-        "status": refund.state.value,
-        "reason": refund.reason,
-    }
-    if refund.approval_id:
-        data["approvalId"] = refund.approval_id
-    if refund.failure_code:
-        data |= {"failureCode": refund.failure_code, "failureMessage": refund.failure_message}
-    return Announcement(type=type_, payment_id=refund.payment_id, data=data)
+    approval = {"approval_id": refund.approval_id} if refund.approval_id else {}
+    data = RefundData(
+        refund_id=refund.id,
+        payment_id=refund.payment_id,
+        amount=refund.money.amount_minor,
+        currency=refund.money.currency,
+        status=refund.state,
+        reason=refund.reason,
+        **approval,
+        **_failure(refund),
+    )
+    return Announcement(type=type_, payment_id=refund.payment_id, data=data.told())
 
 
 def dispute_announcement(dispute: Dispute, type_: str) -> Announcement:
     due = dispute.evidence_due_by
-    return Announcement(
-        type=type_,
+    data = DisputeData(
+        dispute_id=dispute.id,
         payment_id=dispute.payment_id,
-        data={
-            "disputeId": dispute.id,
-            "paymentId": dispute.payment_id,
-            "amount": dispute.money.amount_minor,
-            "currency": dispute.money.currency,
-            "status": dispute.state.value,
-            "reason": dispute.reason,
-            "evidenceDueBy": None if due is None else rfc3339(due),
-        },
+        amount=dispute.money.amount_minor,
+        currency=dispute.money.currency,
+        status=dispute.state,
+        reason=dispute.reason,
+        evidence_due_by=None if due is None else rfc3339(due),
     )
+    return Announcement(type=type_, payment_id=dispute.payment_id, data=data.told())
 
 
 def subscription_announcement(sub: Subscription, type_: str) -> Announcement:
     """What has become of a subscription."""
     period, pending = sub.period, sub.pending
-    return Announcement(
-        type=type_,
-        payment_id=None,
-        data={
-            "subscriptionId": sub.id,
-            "userId": sub.user_id,
-            "status": sub.status.value,
-            "access": access(sub.status).value,
-            "planId": sub.terms.plan_id,
-            "priceId": sub.terms.price.id,
-            "quantity": sub.terms.quantity,
-            "currentPeriodStart": None if period is None else rfc3339(period.start),
-            "currentPeriodEnd": None if period is None else rfc3339(period.end),
-            "trialEnd": None if sub.trial_end is None else rfc3339(sub.trial_end),
-            "cancelAtPeriodEnd": sub.cancel_at_period_end,
-            "pendingPriceId": None if pending is None else pending.price.id,
-            "pendingQuantity": None if pending is None else pending.quantity,
-        },
+    data = SubscriptionData(
+        subscription_id=sub.id,
+        user_id=sub.user_id,
+        status=sub.status,
+        access=access(sub.status),
+        plan_id=sub.terms.plan_id,
+        price_id=sub.terms.price.id,
+        quantity=sub.terms.quantity,
+        current_period_start=None if period is None else rfc3339(period.start),
+        current_period_end=None if period is None else rfc3339(period.end),
+        trial_end=None if sub.trial_end is None else rfc3339(sub.trial_end),
+        cancel_at_period_end=sub.cancel_at_period_end,
+        pending_price_id=None if pending is None else pending.price.id,
+        pending_quantity=None if pending is None else pending.quantity,
     )
+    return Announcement(type=type_, payment_id=None, data=data.told())
 
 
 def invoice_announcement(invoice: Invoice, type_: str, **more: Any) -> Announcement:
     """What has become of an invoice; ``more`` says what of its payment."""
-    return Announcement(
-        type=type_,
-        payment_id=None,
-        data={
-            "invoiceId": invoice.id,
-            "number": invoice.number,
-            "subscriptionId": invoice.subscription_id,
-            "userId": invoice.user_id,
-            "status": invoice.status.value,
-            "currency": invoice.currency,
-            "total": invoice.totals.total_minor,
-            "amountDue": invoice.totals.amount_due_minor,
-            "replacedBy": invoice.replaced_by,
-            **more,
-        },
+    data = InvoiceData(
+        invoice_id=invoice.id,
+        number=invoice.number,
+        subscription_id=invoice.subscription_id,
+        user_id=invoice.user_id,
+        status=invoice.status,
+        currency=invoice.currency,
+        total=invoice.totals.total_minor,
+        amount_due=invoice.totals.amount_due_minor,
+        replaced_by=invoice.replaced_by,
+        **more,
     )
+    return Announcement(type=type_, payment_id=None, data=data.told())
 
 
 def bill_announcement(sub: Subscription, said: InvoiceObservation, type_: str) -> Announcement:
     """What has become of a bill that the company wrote: it has no number of ours, nor a row."""
-    return Announcement(
-        type=type_,
-        payment_id=None,
-        data={
-            "invoiceId": None,
-            "providerReference": said.reference,
-            "subscriptionId": sub.id,
-            "userId": sub.user_id,
-            "status": said.word.value,
-            "currency": None if said.money is None else said.money.currency,
-            "total": None if said.money is None else said.money.amount_minor,
-        },
+    data = BillData(
+        invoice_id=None,
+        provider_reference=said.reference,
+        subscription_id=sub.id,
+        user_id=sub.user_id,
+        status=said.word,
+        currency=None if said.money is None else said.money.currency,
+        total=None if said.money is None else said.money.amount_minor,
     )
+    return Announcement(type=type_, payment_id=None, data=data.told())
 
 
 def mismatch_announcement(run: Run, difference_id: str, found: Difference) -> Announcement:
     """That the provider's books differ from ours in a way that nothing mends."""
-    return Announcement(
-        type="reconciliation.mismatch",
+    data = MismatchData(
+        difference_id=difference_id,
+        run_id=run.id,
+        class_=found.drift,
+        subject=found.subject,
+        provider=run.provider,
         payment_id=found.payment_id,
-        data={
-            "differenceId": difference_id,
-            "runId": run.id,
-            "class": found.drift.value,
-            "subject": found.subject.value,
-            "provider": run.provider,
-            "paymentId": found.payment_id,
-            "ourId": found.our_id,
-            "providerReference": found.their_id,
-            "here": found.here,
-            "there": found.there,
-        },
+        our_id=found.our_id,
+        provider_reference=found.their_id,
+        here=found.here,
+        there=found.there,
     )
+    return Announcement(type="reconciliation.mismatch", payment_id=found.payment_id, data=data.told())
 
 
 def envelope(event: Mapping[str, Any], *, sandbox: bool) -> dict[str, Any]:

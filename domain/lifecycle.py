@@ -14,6 +14,7 @@ from domain.billing import AfterDunning, SubscriptionStatus
 from domain.calendar import Period, Rhythm
 from domain.dunning import HARD, RETRIED_ON, next_try
 from domain.errors import IllegalTransition
+from domain.event_types import SubscriptionNews
 from domain.invoice import InvoiceStatus, Line, LineKind, Reason
 from domain.standing import Bill, Step, Subscription, Terms
 
@@ -202,7 +203,7 @@ def paid(sub: Subscription, reason: Reason, at: datetime) -> Step:
         # It gave nothing for a while. What is paid for now begins now.
         rhythm = sub.rhythm.model_copy(update={"anchor": at})
         after = after.model_copy(update={"rhythm": rhythm, "period": rhythm.period(0), "next_number": 1})
-    told = [] if sub.status is S.ACTIVE else ["activated"]
+    told: list[SubscriptionNews] = [] if sub.status is S.ACTIVE else ["activated"]
     if reason is Reason.CYCLE and sub.status is not S.TRIALING:
         told.append("renewed")
     return Step(after=after, at=at, told=tuple(told), grant=True)

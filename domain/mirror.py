@@ -11,6 +11,7 @@ from typing import Any, Final
 from domain.billing import SubscriptionStatus, gives
 from domain.calendar import Period, Rhythm
 from domain.catalog import Offer
+from domain.event_types import SubscriptionNews
 from domain.standing import Step, Subscription, Terms
 from domain.subscription import InvoiceObservation, InvoiceWord, SubscriptionObservation
 from domain.values import Value
@@ -21,7 +22,7 @@ _BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 # Of two words of the same instant that one counts which a life comes to later.
 _LATER: Final = {status: number for number, status in enumerate(S)}
 _FACTS: Final = ("price", "quantity", "current_period_start", "current_period_end", "trial_end")
-_TOLD: Final[Mapping[S, str]] = {
+_TOLD: Final[Mapping[S, SubscriptionNews]] = {
     S.INCOMPLETE_EXPIRED: "incomplete_expired",
     S.TRIALING: "trialing",
     S.ACTIVE: "activated",
@@ -162,10 +163,10 @@ def _terms(offer: Offer, quantity: int) -> Terms:
     return Terms(plan_id=offer.plan.id, plan_name=offer.plan.name, price=offer.price, quantity=quantity)
 
 
-def _told(before: Subscription, after: Subscription) -> tuple[str, ...]:
+def _told(before: Subscription, after: Subscription) -> tuple[SubscriptionNews, ...]:
     """What tenants hear of it: the same words as of a schedule of ours."""
     was, now = before.status, after.status
-    told: list[str] = []
+    told: list[SubscriptionNews] = []
     if now is not was and now in _TOLD:
         back = was is S.PAUSED and now in {S.TRIALING, S.ACTIVE}
         told.append("resumed" if back else _TOLD[now])

@@ -9,6 +9,7 @@ from domain.billing import SubscriptionStatus, in_order
 from domain.calendar import MONTHS_A_YEAR, Interval, Period, Rhythm
 from domain.catalog import Price
 from domain.dunning import RETRIED_ON
+from domain.event_types import SubscriptionNews
 from domain.invoice import InvoiceStatus, Line, Reason
 from domain.values import Message, Value
 
@@ -144,8 +145,7 @@ class Step(Value):
 
     after: Subscription
     at: datetime
-    told: tuple[str, ...] = ()
-    """Events, by their names behind ``subscription.``."""
+    told: tuple[SubscriptionNews, ...] = ()
     bill: Bill | None = None
     drop: InvoiceStatus | None = None
     """What becomes of the open invoice, or the draft, when it is not replaced."""

@@ -24,6 +24,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from domain.event_data import is_described
 from providers.sandbox import ready_made
 
 CARD = "4242424242424242"
@@ -305,6 +306,8 @@ class Receiver:
     """Statuses to answer with, one after the other; then 200."""
     headers: dict[str, str] = field(default_factory=dict)
     """What every answer carries."""
+    undescribed: list[Json] = field(default_factory=list)
+    """What came that the catalogue of events does not describe: nothing, or the test fails."""
     answering: asyncio.Event = field(default_factory=asyncio.Event)
     """While this is cleared, deliveries are taken and not answered."""
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -330,6 +333,8 @@ class Receiver:
 
     async def _answer(self, request: Request) -> Response:
         delivery = Delivery(dict(request.headers), await request.body())
+        if not is_described(delivery.body["type"], delivery.body["data"]):
+            self.undescribed.append(delivery.body)
         async with self._arrived:
             self.received.append(delivery)
             self._arrived.notify_all()
@@ -355,6 +360,7 @@ class Receiver:
             receiver.answering.set()
             server.should_exit = True
             await serving
+        assert receiver.undescribed == []
 
 
 @dataclass(frozen=True)
