@@ -2,6 +2,7 @@
 
 from tests.mutants.mutant import Edit, Mutant
 
+ENDPOINTS = "tests/stories/test_webhook_endpoints.py"
 REGRESSIONS = "tests/reliability/test_regressions.py"
 
 MUTANTS = (
@@ -82,12 +83,39 @@ async def _store(here: House, account: object, observations: list, body: bytes) 
         edits=(
             Edit(
                 "storage/events.py",
-                '            webhook_endpoints.c.status != "deleted",\n',
-                '            webhook_endpoints.c.status == "enabled",\n',
+                '        webhook_endpoints.c.status != "deleted",\n',
+                '        webhook_endpoints.c.status == "enabled",\n',
             ),
         ),
         killers=(
             f"{REGRESSIONS}::test_what_happens_while_an_endpoint_is_disabled_is_told_when_it_is_enabled",
+        ),
+    ),
+    Mutant(
+        name="filter-of-endpoint-ignored",
+        breaks="An endpoint is sent every event, whatever it listens to: a mailer writes to users at random.",
+        edits=(
+            Edit(
+                "domain/endpoint.py",
+                "return type_ != TEST and (wanted is None or type_ in wanted)",
+                "return type_ != TEST",
+            ),
+        ),
+        killers=(f"{ENDPOINTS}::test_an_endpoint_hears_what_it_listens_to_and_no_more",),
+    ),
+    Mutant(
+        name="recovery-past-the-filter",
+        breaks="Recovering brings an endpoint the events that it does not listen to, and others' tests.",
+        edits=(
+            Edit(
+                "storage/outbox.py",
+                "if row.missed and hears(endpoint.events, row.type)]",
+                "if row.missed]",
+            ),
+        ),
+        killers=(
+            f"{ENDPOINTS}::test_an_endpoint_is_brought_what_it_missed_and_listens_to",
+            f"{ENDPOINTS}::test_a_test_of_another_endpoint_is_nothing_that_was_missed",
         ),
     ),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import httpx
@@ -18,6 +19,12 @@ PLAN: Json = {
     "active": True,
     "features": [{"feature": "reports", "limit": 100}],
     "prices": [{"amount": 499000, "currency": "HUF", "interval": "month"}],
+}
+# It hears of nothing that happens here.
+ENDPOINT: Json = {
+    "url": "http://localhost:9/hook",
+    "events": ["reconciliation.mismatch"],
+    "description": "Alarms",
 }
 KEYS = {"apiKey": "sk_sandbox_x", "webhookSecret": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
 
@@ -65,6 +72,17 @@ DOORS = {
         "POST", "/v1/entitlements/usage", {"userId": "user-123", "feature": "reports", "quantity": 1}
     ),
     "evidence": Door("POST", "/v1/disputes/{dispute_id}/evidence", {"statement": "It was delivered."}),
+    "endpoint": Door("POST", "/v1/webhook-endpoints", ENDPOINT),
+    "endpoint change": Door("PATCH", "/v1/webhook-endpoints/{endpoint_id}", ENDPOINT | {"status": "enabled"}),
+    "secret rotation": Door(
+        "POST", "/v1/webhook-endpoints/{endpoint_id}/rotate-secret", {"overlapSeconds": 60}
+    ),
+    "endpoint test": Door("POST", "/v1/webhook-endpoints/{endpoint_id}/test", {"type": "endpoint.test"}),
+    "recovery": Door(
+        "POST",
+        "/v1/webhook-endpoints/{endpoint_id}/recover",
+        {"since": (datetime.now(UTC) - timedelta(days=1)).isoformat()},
+    ),
 }
 # All that a tenant can own.
 TABLES = (
@@ -72,6 +90,7 @@ TABLES = (
     *("events", "entitlements", "ledger_entries", "inbox", "checkouts", "refunds", "disputes", "approvals"),
     *("plans", "prices", "customers", "billing_sessions", "subscriptions", "subscription_events"),
     *("invoices", "credit_notes", "document_numbers", "usage"),
+    *("event_sequences", "deliveries"),
     *("reconciliation_runs", "reconciliation_differences", "reconciliation_sightings"),
 )
 
@@ -96,6 +115,7 @@ class Visitor:
     dispute: str
     plan: str
     subscription: str
+    endpoint: str
 
     @classmethod
     async def arriving(cls, tenant: Tenant, doors: Iterable[Door] = DOORS.values()) -> Self:
@@ -113,7 +133,12 @@ class Visitor:
         anna = Subscriber(tenant, "anna")
         if "{subscription_id}" in paths:
             await anna.has_for_nothing()
-        return cls(tenant, owner["id"], payment["id"], dispute["id"], plan["id"], anna.id)
+        endpoint = {"id": ""}
+        if "{endpoint_id}" in paths:
+            endpoint = (await tenant.call("POST", "/v1/webhook-endpoints", json=ENDPOINT)).json()
+        return cls(
+            *(tenant, owner["id"], payment["id"], dispute["id"]), *(plan["id"], anna.id, endpoint["id"])
+        )
 
     async def send(self, door: Door, body: Any, **headers: str) -> httpx.Response:
         path = door.path.format(
@@ -123,6 +148,7 @@ class Visitor:
             dispute_id=self.dispute,
             plan_id=self.plan,
             subscription_id=self.subscription,
+            endpoint_id=self.endpoint,
         )
         passes = self.tenant.house.admin | {"Idempotency-Key": "key", "Content-Type": "application/json"}
         return await self.tenant.call(door.method, path, content=body, headers=passes | headers)
