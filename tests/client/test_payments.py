@@ -49,7 +49,7 @@ def pay(url: str | None, card: str = CARD, action: str = "pay") -> None:
     """Be the payer at the hosted checkout."""
     assert url is not None
     with httpx.Client(trust_env=False) as browser:
-        browser.post(url, data={"cardNumber": card, "action": action}).raise_for_status()
+        assert browser.post(url, data={"cardNumber": card, "action": action}).status_code < 400
 
 
 async def test_a_payment_is_made_paid_used_and_given_back(shop: AsyncPaysaga) -> None:
