@@ -43,8 +43,8 @@ async def show(
         past = await payments.history(tx, payment_id)
     if payment.status is PaymentStatus.UNKNOWN:
         later.add_task(nudge, here, payment)
-    declined = past[-1]["type"] == _DECLINED
-    facts = view(payment, situation(payment, here.world.clock(), declined=declined), language_of(request))
+    stands = situation(payment, here.world.clock(), declined=past[-1]["type"] == _DECLINED)
+    facts = view(payment, stands, language_of(request))
     return render("pay.html", facts | {"tenant": tenant.name, "token": token})
 
 

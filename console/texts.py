@@ -129,7 +129,7 @@ _HU: Final = {
     "held_text": "A pénz a fizetés lezárása után érkezett. {tenant} elfogadja vagy visszatéríti. "
     "Kérjük, ne fizessen újra.",
     "succeeded_title": "Sikeres fizetés",
-    "succeeded_text": "Köszönjük. A fizetés megérkezett, kedvezményezett: {tenant}.",
+    "succeeded_text": "Köszönjük. {tenant} megkapta a fizetést.",
     "accepted_title": "Sikeres fizetés",
     "accepted_text": "A fizetés későn érkezett, de {tenant} elfogadta. Köszönjük.",
     "refunding_title": "Visszatérítés indult",
@@ -152,7 +152,7 @@ _HU: Final = {
     "expired_text": "Nem történt terhelés.",
     "cancelled_title": "A fizetést törölték",
     "cancelled_text": "Nem történt terhelés.",
-    "going_back_title": "A pénze visszatérítés alatt áll",
+    "going_back_title": "Visszakapja a pénzét",
     "going_back_text": "Ehhez a fizetéshez már nem volt felhasználható, ezért a teljes összeg visszamegy "
     "azon az úton, ahogyan fizetett. Önnek nincs teendője.",
     "gone_back_title": "A pénzét visszatérítették",

@@ -1,4 +1,4 @@
-"""The payer's page in a real browser: followed without a hand, by keyboard, on a small screen, without script."""
+"""The payer's page in a real browser: left alone, by keyboard, on a small screen, without our script."""
 
 import asyncio
 import re
@@ -114,7 +114,8 @@ async def test_times_are_told_in_the_readers_own_zone(
     page = await context.new_page()
     await page.goto(address(payment, lang="hu"))
     expected = await page.evaluate(
-        "at => new Intl.DateTimeFormat('hu', { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at))",
+        """at => new Intl.DateTimeFormat("hu", { dateStyle: "medium", timeStyle: "short" })
+            .format(new Date(at))""",
         payment["createdAt"],
     )
     assert await page.locator("time").first.inner_text() == expected

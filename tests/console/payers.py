@@ -97,8 +97,8 @@ def shown(
 ) -> Read:
     """The page of a payment at noon, or of an ordinary payment in this situation."""
     if isinstance(what, Payment):
-        stands = situation(what, NOON, **more)
+        row, stands = what, situation(what, NOON, **more)
     else:
-        what, stands = payment(captured=PRICE, amount_refunded=490_000), what
-    facts = view(what, stands, language) | {"tenant": tenant, "token": "the-token"}
+        row, stands = payment(captured=PRICE, amount_refunded=490_000), what
+    facts = view(row, stands, language) | {"tenant": tenant, "token": "the-token"}
     return Read(bytes(render("pay.html", facts).body).decode())

@@ -12,6 +12,7 @@ from tests.mutants import (
     mirror,
     money,
     papers,
+    paying,
     routing,
     selling,
     using,
@@ -25,6 +26,7 @@ MUTANTS = (
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
     *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
     *(*changing.MUTANTS, *lives.MUTANTS),
+    *paying.MUTANTS,
 )
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)
