@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter
 from pydantic import AfterValidator, Field
 from pydantic.alias_generators import to_camel
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.outbound import screen
 from api import secrets
@@ -18,6 +19,7 @@ from api.deps import About, AnyCaller, Exchange, House, Owner, PlatformOperator,
 from api.invoices import PartyAnswer, TaxAnswer
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.billing import AfterDunning, Schedule
+from domain.catalog import MOST_LISTED
 from domain.endpoint import Endpoint
 from domain.errors import Unauthorized, ValidationFailed
 from domain.money import CURRENCIES, LARGEST
@@ -35,7 +37,7 @@ from domain.text import Email, FreeText, Url
 from domain.values import new_id
 from providers.base import PROVIDERS
 from providers.sandbox import Sandbox, ready_made
-from storage import accounts, audit, endpoints, tenants
+from storage import accounts, audit, catalog, endpoints, tenants
 
 router = APIRouter(prefix="/v1/tenants", tags=["tenants"], route_class=StrictRoute)
 
@@ -127,6 +129,8 @@ class SettingsAnswer(Answer):
     billing_zone: str
     tax: TaxAnswer
     invoice_issuer: PartyAnswer | None
+    pricing_plans: tuple[str, ...] | None
+    pricing_checkout_url: str | None
 
 
 @router.post("/register", status_code=201)
@@ -228,6 +232,9 @@ Currency = Annotated[str, AfterValidator(_is_currency)]
 ProviderName = Annotated[str, Field(max_length=32)]
 
 
+PlanId = Annotated[str, Field(max_length=32)]
+
+
 class NewRule(Model):
     """Where payments of a kind go. Amounts are minor units, both ends included; see ``_check_rules``."""
 
@@ -284,6 +291,10 @@ class NewSettings(Model):
     tax: NewTax | None = None
     invoice_issuer: NewIssuer | None = None
     """What stands on new invoices as their issuer; null is the tenant's name."""
+    pricing_plans: Annotated[tuple[PlanId, ...], Field(max_length=MOST_LISTED)] | None = None
+    """What the public price list shows, in this order; null is every active plan, the oldest first."""
+    pricing_checkout_url: Url | None = None
+    """Where the page of the price list leads whoever has chosen, with the price's id in its query."""
 
 
 @router.patch("/me/settings")
@@ -299,6 +310,7 @@ async def change_settings(body: NewSettings, who: Owner, here: TheHouse, about: 
     _check_rules(body.routing_rules or ())
     async with here.world.database.tenant(who.tenant_id) as tx:
         _check_providers(sent, {account.provider for account in await accounts.live(tx)})
+        await _check_listed(tx, sent.get("pricing_plans") or ())
         tenant = await tenants.get(tx, who.tenant_id)
         settings = TenantSettings.model_validate(tenant.settings.model_dump() | sent)
         await tenants.choose(tx, tenant.id, settings)
@@ -314,6 +326,12 @@ def _check_providers(sent: Mapping[str, Any], known: set[str]) -> None:
         raise ValidationFailed(
             errors=(("/providerOrder", "each is a provider where there is an account, named once"),)
         )
+
+
+async def _check_listed(tx: AsyncConnection, plan_ids: Sequence[str]) -> None:
+    known = {plan.id for plan in await catalog.listed(tx, plan_ids)}
+    if len(known) != len(plan_ids):
+        raise ValidationFailed(errors=(("/pricingPlans", "each is an active plan of yours, named once"),))
 
 
 def _check_rules(rules: Sequence[NewRule]) -> None:

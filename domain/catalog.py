@@ -21,6 +21,9 @@ MOST_OFFERED: Final = 20
 MOST_KEPT: Final = 500
 """Prices that a plan has ever had: all of them are kept, and shown with it."""
 
+MOST_LISTED: Final = 40
+"""Plans that a price list for everybody shows."""
+
 
 class Feature(Value):
     """What a plan gives. ``limit`` is how much of it in a period; None is as much as one likes."""

@@ -85,6 +85,11 @@ class TenantSettings(Value):
     refund_approval_threshold: dict[str, int] = Field(default_factory=dict)
     """By currency, in minor units: a refund of more than that needs a second person."""
 
+    pricing_plans: tuple[str, ...] | None = None
+    """The plans on the public price list, in this order; all that are active, if nothing was chosen."""
+    pricing_checkout_url: str | None = None
+    """Where the price list's page sends whoever has chosen; with none it has no buttons."""
+
     def needs_approval(self, refund: Money) -> bool:
         threshold = self.refund_approval_threshold.get(refund.currency)
         return threshold is not None and refund.amount_minor > threshold

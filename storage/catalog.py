@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.catalog import Feature, Offer, Plan, Price
+from domain.catalog import MOST_LISTED, Feature, Offer, Plan, Price
 from domain.errors import NotFound
 from domain.money import Money
 from storage.tables import plans, prices
@@ -36,6 +36,20 @@ async def find(tx: AsyncConnection, limit: int, offset: int, *, active: bool | N
     if active is not None:
         query = query.where(plans.c.active == active)
     return await _with_prices(tx, (await tx.execute(query.limit(limit).offset(offset))).all())
+
+
+async def listed(tx: AsyncConnection, plan_ids: Sequence[str] | None) -> list[Plan]:
+    """The active plans among these, in this order, or all of them, the oldest first; at most ``MOST_LISTED``.
+
+    They hold the prices on offer only.
+    """
+    query = select(plans).where(plans.c.active).order_by(plans.c.created_at, plans.c.id)
+    if plan_ids is not None:
+        query = query.where(plans.c.id.in_(plan_ids))
+    rows = (await tx.execute(query.limit(MOST_LISTED))).all()
+    if plan_ids is not None:
+        rows = sorted(rows, key=lambda row: plan_ids.index(row.id))
+    return await _with_prices(tx, rows, offered=True)
 
 
 async def offer(tx: AsyncConnection, price_id: str) -> Offer:
@@ -108,8 +122,10 @@ def _facts(plan: Plan) -> dict[str, Any]:
     return plan.model_dump(exclude={"prices"})
 
 
-async def _with_prices(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> list[Plan]:
+async def _with_prices(tx: AsyncConnection, rows: Sequence[Row[Any]], *, offered: bool = False) -> list[Plan]:
     mine = select(prices).where(prices.c.plan_id.in_([row.id for row in rows])).order_by(prices.c.number)
+    if offered:
+        mine = mine.where(prices.c.superseded_at.is_(None))
     by_plan: dict[str, list[Price]] = {row.id: [] for row in rows}
     for row in await tx.execute(mine):
         by_plan[row.plan_id].append(_price(row))

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
+import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, make_url, text
@@ -91,3 +94,35 @@ async def test_two_installers_at_once_wait_for_each_other(house: House) -> None:
         await superuser.execute("CREATE DATABASE twice OWNER paysaga_owner")
         assert set(await asyncio.gather(install(), install())) == {("", 0)}
         await superuser.execute("DROP DATABASE twice")
+
+
+@pytest.mark.slow
+async def test_endpoints_of_before_go_on_hearing_what_they_heard(house: House) -> None:
+    url = house.database_url("paysaga_owner", "before")
+    async with house.database(role="postgres") as superuser:
+        await superuser.execute("CREATE DATABASE before OWNER paysaga_owner")
+        try:
+            await asyncio.to_thread(command.upgrade, schema._config(url), "0015")
+            rows = await asyncpg.connect(house.database_url("postgres", "before"))
+            # Of one tenant: three events, and an endpoint that was made after the second.
+            await rows.execute("""
+                SET session_replication_role = replica;
+                INSERT INTO events (id, tenant_id, sequence, type, data, at) SELECT 'evt_' || n, 'ten_1', n,
+                    'payment.created', '{}', '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 hour'
+                    FROM generate_series(1, 3) AS n;
+                INSERT INTO webhook_endpoints (id, tenant_id, url, secret, created_at) VALUES
+                    ('whe_1', 'ten_1', 'https://shop.example/hook', '', '2026-01-01T02:30:00Z')
+            """)
+            await asyncio.to_thread(schema.upgrade, url)
+            found = await rows.fetchrow(
+                "SELECT listens_after, updated_at = created_at FROM webhook_endpoints"
+            )
+            assert found is not None
+            assert tuple(found) == (2, True)
+            assert await rows.fetchval(
+                "SELECT bool_and(relforcerowsecurity) FROM pg_class WHERE relkind = 'r'"
+                " AND relname IN ('webhook_endpoints', 'events')"
+            )
+            await rows.close()
+        finally:
+            await superuser.execute("DROP DATABASE before WITH (FORCE)")
