@@ -11,8 +11,14 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from markdown_it import MarkdownIt
 
-from domain.errors import NotFound
+from domain.errors import NotFound, Refusal, refusals
 
+_TABLE: Final = "<!-- table of codes -->\n"
+_SECTION: Final = re.compile(r"^## (\w+)$", re.MULTILINE)
+_NOTE: Final = re.compile(
+    r"^ *<!-- (?:run|python|javascript|fill|expect|background|data|skip)\b.*?-->\n?", re.MULTILINE | re.DOTALL
+)
+"""What tests/docs reads, and nobody else."""
 router = APIRouter(prefix="/docs", include_in_schema=False)
 
 _GUIDES: Final = Path(__file__).parent.parent / "docs"
@@ -42,7 +48,26 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self';
 
 @cache
 def _pages() -> dict[str, str]:
-    return {path.stem: _rendered(path.read_text()) for path in _GUIDES.glob("*.md")}
+    return {path.stem: _rendered(written_out(path.read_text())) for path in _GUIDES.glob("*.md")}
+
+
+def written_out(source: str) -> str:
+    """A guide as its readers see it: with the facts of every error, and without the notes of our tests."""
+    codes: dict[str, list[type[Refusal]]] = {}
+    for kind in refusals():
+        codes.setdefault(kind.code, []).append(kind)
+    table = "| Status | Code | Title |\n|---|---|---|\n" + "".join(
+        f"| {kinds[0].status} | [`{code}`](#{code}) | {kinds[0].title} |\n"
+        for code, kinds in sorted(codes.items(), key=lambda item: (item[1][0].status, item[0]))
+    )
+    if _TABLE in source:
+        source = _SECTION.sub(lambda heading: _facts(heading[0], codes[heading[1]]), source)
+    return _NOTE.sub("", source.replace(_TABLE, table))
+
+
+def _facts(heading: str, kinds: list[type[Refusal]]) -> str:
+    said = dict.fromkeys("retryable" if kind.retryable else "not retryable" for kind in kinds)
+    return f"{heading}\n\n`{kinds[0].status}` · {', in some cases '.join(said)} · {kinds[0].title}"
 
 
 def _rendered(source: str) -> str:

@@ -5,7 +5,7 @@ A document says what a program needs (``code``, ``retryable``) and where to read
 
 import re
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -34,6 +34,7 @@ from domain.errors import (
     Unauthorized,
     UnsupportedMediaType,
     ValidationFailed,
+    refusals,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -259,7 +260,7 @@ def _declare_problems(schema: dict[str, Any], components: dict[str, Any]) -> Non
     schemas.update(definitions["$defs"])
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     codes: dict[int, set[str]] = {}
-    for kind in _kinds(Refusal):
+    for kind in refusals():
         codes.setdefault(kind.status, set()).add(f"`{kind.code}`")
     components["responses"] = {
         f"Problem{status}": {"description": ", ".join(sorted(names)), "content": content}
@@ -270,10 +271,3 @@ def _declare_problems(schema: dict[str, Any], components: dict[str, Any]) -> Non
             operation["responses"][str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-
-
-def _kinds(kind: type[Refusal]) -> Iterator[type[Refusal]]:
-    yield kind
-    for narrower in kind.__subclasses__():
-        if narrower.__name__ != "HttpRefusal":
-            yield from _kinds(narrower)

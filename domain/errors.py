@@ -5,6 +5,7 @@ can switch on, and whether trying again may help. ``api.problems`` renders it as
 ``worker`` as a Temporal failure; nothing else maps errors. Details never repeat what the caller sent.
 """
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 
@@ -242,3 +243,11 @@ class NotYet(Refusal):
     """There is no answer so far; ask again after ``retry_after`` seconds. Never leaves the house."""
 
     status, code, title, retryable = 503, "temporarily_unavailable", "There is no answer yet", True
+
+
+def refusals(kind: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:
+    """Every refusal of ours, a general one before the narrower."""
+    if kind.__module__ == __name__:
+        yield kind
+    for narrower in kind.__subclasses__():
+        yield from refusals(narrower)

@@ -22,6 +22,8 @@ HIDDEN = {"run": "sh", "python": "python", "javascript": "javascript"}
 """Notes that are code themselves: what a reader would have done by then."""
 ABOUT_A_BLOCK = {"skip", "expect", "background", "data"}
 FILLS = "fill"
+OTHERS = {"table of codes"}
+"""Comments that are read by somebody else."""
 
 COMMANDS = {"sh", "console", "python", "javascript"}
 DATA = {"json", "http", "toml"}
@@ -127,6 +129,8 @@ def _items(page: str, text: str) -> Iterator[Block | Fill]:
 
 def _notes(page: str, token: Token) -> Iterator[tuple[str, str]]:
     for comment in re.findall(r"<!--(.*?)-->", token.content, re.DOTALL):
+        if comment.strip() in OTHERS:
+            continue
         word, colon, said = (part.strip() for part in comment.partition(":"))
         if (
             word not in {*HIDDEN, *ABOUT_A_BLOCK, FILLS}

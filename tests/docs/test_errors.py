@@ -1,39 +1,48 @@
 """The page of errors has a section for each code, and is where problems point."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
-from domain.errors import Refusal
-from tests.docs.pages import ROOT
+from api.docs import written_out
+from domain.errors import Refusal, refusals
+from tests.docs.pages import PAGES, ROOT
 from tests.house import House
 
-
-def refusals(kind: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:
-    if kind.__module__ == "domain.errors":
-        yield kind
-    for narrower in kind.__subclasses__():
-        yield from refusals(narrower)
+SOURCE = (ROOT / "docs/errors.md").read_text()
+CODES = {kind.code for kind in refusals()}
 
 
-def error_sections() -> dict[str, str]:
-    _, *sections = re.split(r"^## ", (ROOT / "docs/errors.md").read_text(), flags=re.MULTILINE)
-    return {section.partition("\n")[0]: section.partition("\n")[2].strip() for section in sections}
+def sections(page: str) -> dict[str, str]:
+    _, *found = re.split(r"^## ", page, flags=re.MULTILINE)
+    return {section.partition("\n")[0]: section.partition("\n")[2].strip() for section in found}
 
 
 def test_every_code_has_its_section_and_every_section_a_code() -> None:
-    assert set(error_sections()) == {kind.code for kind in refusals()}
+    assert set(sections(SOURCE)) == CODES
+
+
+def test_the_facts_come_from_the_code_alone() -> None:
+    assert not re.search(r"^`\d{3}`", SOURCE, re.MULTILINE)
 
 
 @pytest.mark.parametrize("kind", list(refusals()), ids=lambda kind: kind.__name__)
 def test_a_section_begins_with_status_and_whether_to_retry(kind: type[Refusal]) -> None:
-    status, _, retryable = error_sections()[kind.code].partition("\n\n")[0].partition(" · ")
-    # Where it depends, the exception stands behind the rule: "retryable, not retryable with …".
-    said = [part.partition(" with ")[0] for part in retryable.split(", ")]
+    facts = sections(written_out(SOURCE))[kind.code].partition("\n\n")[0]
+    status, retryable, _ = facts.split(" · ")
     assert status == f"`{kind.status}`"
-    assert ("retryable" if kind.retryable else "not retryable") in said
-    assert len(said) == len({other.retryable for other in refusals() if other.code == kind.code})
+    assert ("retryable" if kind.retryable else "not retryable") in retryable.split(", in some cases ")
+
+
+def test_the_table_names_every_code_once() -> None:
+    assert sorted(
+        re.findall(r"^\| \d{3} \| \[`(\w+)`\]\(#\1\)", written_out(SOURCE), re.MULTILINE)
+    ) == sorted(CODES)
+
+
+def test_no_reader_sees_what_is_noted_for_tests() -> None:
+    pages = [written_out(page.read_text()) for page in PAGES]
+    assert not [page for page in pages if re.search("^ *<!--", page, re.MULTILINE)]
 
 
 async def test_the_pages_that_problems_point_at_are_served(house: House) -> None:
@@ -42,3 +51,4 @@ async def test_the_pages_that_problems_point_at_are_served(house: House) -> None
     page = await house.http.get(address)
     assert page.status_code == 200
     assert f'id="{anchor}"' in page.text
+    assert "<code>401</code> · not retryable" in page.text
