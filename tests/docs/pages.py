@@ -27,7 +27,8 @@ OTHERS = {"table of codes"}
 
 COMMANDS = {"sh", "console", "python", "javascript"}
 DATA = {"json", "http", "toml"}
-PROSE = {"text", "mermaid"}
+PROSE = {"text", "mermaid", "html"}
+"""Nothing of these is run here; what a browser makes of a page is tried in `tests/browser`."""
 
 
 class BadPage(Exception):
