@@ -39,7 +39,7 @@ async function ask() {
     const answer = await fetch(location.href, {
       cache: "no-store",
       headers: { Accept: "text/html" },
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout?.(PATIENCE),
     });
     if (answer.status === 401 || answer.status === 404) {
       location.reload(); // The link is no longer good, and that page says so.

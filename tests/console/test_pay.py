@@ -14,7 +14,8 @@ from console.texts import TEXTS
 from documents.words import Language
 from tests.console.payers import Read, payment
 from tests.house import DECLINED, House, Json, Tenant, eventually, refused
-from tests.reliability.test_late_money import refunded
+from tests.reliability.test_late_money import closed_but_payable, refunded
+from tests.reliability.test_unknown import asked, unknown
 from tests.stories.test_companies import customer_of
 from tests.stories.test_refunds import refund
 from tests.stories.test_tokens import signing_seed
@@ -133,6 +134,41 @@ async def test_what_others_wrote_does_nothing_on_the_page(house: House) -> None:
     page = await Payer(house, await tenant.open(description=f"\"'>{hostile}")).look()
     assert [script.attributes["src"] for script in page.all("script")] == ["/assets/pay.js"]
     assert page.text.count(hostile) == 2
+
+
+# --- When money does not come as it should ---------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_whoever_looks_at_the_page_of_an_unknown_payment_has_its_provider_asked(
+    house: House, tenant: Tenant
+) -> None:
+    payment = await unknown(tenant, "refuse")
+    payer = Payer(house, payment)
+    assert "do not pay again" in (await payer.sees(S.UNKNOWN)).text
+    before = await asked(house, payment)
+
+    async def often() -> bool | None:
+        await payer.look()
+        return True if await asked(house, payment) - before >= 5 else None
+
+    # By itself it is asked after 1, 5, 15 and 60 seconds of ours; whoever looks has it asked every second.
+    await eventually(often, within=14)
+    await house.control("DELETE", "faults")
+    await payer.sees(S.EXPIRED)
+
+
+@pytest.mark.slow
+async def test_late_money_is_told_to_be_going_back_and_then_gone(house: House, tenant: Tenant) -> None:
+    payment = await closed_but_payable(tenant)
+    payer = Payer(house, payment)
+    await payer.sees(S.CANCELLED)
+    await tenant.fault("refund.create", "before", "status:503", count=1_000)
+    await tenant.pay(payment)
+    await payer.sees(S.GOING_BACK)
+    await house.control("DELETE", "faults")
+    assert "HUF 19,900" in (await payer.sees(S.GONE_BACK)).text
 
 
 # --- Who may see it -------------------------------------------------------------------------------
