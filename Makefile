@@ -1,6 +1,6 @@
 # Every path is relative: the checkout may lie under a path with spaces.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test slow chaos mutants check format lock clean
+.PHONY: help bootstrap run test slow chaos mutants docs check format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ chaos: bootstrap ## Kill everything under load and check every promise; ARGS="--
 mutants: bootstrap ## Take the guards away one by one and see a test fail each time; ARGS="lease-ignored" names some
 	@exec .venv/bin/python -m tests.mutants $(ARGS)
 
+docs: bootstrap ## Build the documents as a site in docs/_build/html
+	@exec .venv/bin/python -m docs.site
+
 check: bootstrap ## Check format, style, types and import contracts
 	.venv/bin/python -m ruff format --check
 	.venv/bin/python -m ruff check
@@ -38,5 +41,5 @@ lock: ## Choose the newest allowed versions of all dependencies and write requir
 		--python-version 3.11 --no-header --no-emit-index-url --upgrade --output-file requirements.lock
 
 clean: ## Remove what the tools made: .venv and caches; the data in .paysaga stays
-	rm -rf .venv .bootstrap .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf .venv .bootstrap .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist docs/_build
 	find . -name __pycache__ -not -path './.paysaga/*' -prune -exec rm -rf {} +

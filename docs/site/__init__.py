@@ -1,0 +1,1 @@
+"""How `make docs` builds the site."""

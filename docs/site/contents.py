@@ -1,0 +1,39 @@
+"""Which pages the site has, in the order in which somebody needs them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+CONTENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Integrate": (
+        "integration/overview",
+        "getting-started",
+        "integration/creating-payments",
+        "integration/redirects",
+        "integration/webhooks",
+        "integration/refunds",
+        "integration/disputes",
+        "integration/approvals",
+        "integration/subscriptions",
+        "integration/plans",
+        "integration/entitlements",
+        "integration/company-schedules",
+        "integration/routing",
+        "integration/reports",
+        "sandbox",
+        "integration/python",
+        "integration/javascript",
+        "integration/best-practices",
+    ),
+    "Look up": ("errors", "api/index", "events"),
+    "Operate": ("providers", "operations/*", "reliability"),
+    "Understand": ("architecture", "adr/*", "changelog"),
+}
+"""A page that is not written yet has its place already. ``api/index`` leads to one page per noun."""
+
+NOTED_ELSEWHERE: Final = "api/"
+"""Pages below this are in a table of contents of their own."""
+
+
+def places() -> Iterator[str]:
+    for pages in CONTENTS.values():
+        yield from pages
