@@ -9,16 +9,20 @@ CONTENTS: Final[Mapping[str, tuple[str, ...]]] = {
         "getting-started",
         "integration/creating-payments",
         "integration/redirects",
+        "integration/hosted-page",
         "integration/webhooks",
+        "integration/webhook-endpoints",
         "integration/refunds",
         "integration/disputes",
         "integration/approvals",
         "integration/subscriptions",
         "integration/plans",
+        "integration/pricing-page",
         "integration/entitlements",
         "integration/company-schedules",
         "integration/routing",
         "integration/reports",
+        "integration/sandbox-mode",
         "sandbox",
         "integration/python",
         "integration/javascript",
@@ -29,9 +33,6 @@ CONTENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "Understand": ("architecture", "adr/*", "changelog"),
 }
 """A page that is not written yet has its place already. ``api/index`` leads to one page per noun."""
-
-NOTED_ELSEWHERE: Final = "api/"
-"""Pages below this are in a table of contents of their own."""
 
 
 def places() -> Iterator[str]:
