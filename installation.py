@@ -9,7 +9,7 @@ import httpx
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from activities.outbound import guarded_client
+from activities.outbound import Gate, guarded_client
 from activities.world import World
 from api.tokens import Tokens
 from settings import Settings, key_bytes
@@ -44,7 +44,6 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
         async with (
             httpx.AsyncClient(trust_env=False, limits=limits, timeout=patience) as http,
             guarded_client(development=settings.development) as guarded_http,
-            guarded_client(development=settings.development) as courier_http,
         ):
             yield World(
                 database=database,
@@ -52,7 +51,7 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
                 notary=Notary(key_bytes(settings.audit_keys)),
                 http=http,
                 guarded_http=guarded_http,
-                courier_http=courier_http,
+                gate=Gate(development=settings.development),
                 api_bases=settings.api_bases,
                 clock=partial(datetime.now, UTC),
                 time_scale=settings.time_scale,

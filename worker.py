@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import traceback
@@ -157,7 +158,8 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
             workflows=[CourierWorkflow],
             activities=[courier.carry],
             max_cached_workflows=1_000,
-            max_concurrent_activities=200,
+            # A slot costs little while a receiver thinks; of those that think long, few get one (courier.py).
+            max_concurrent_activities=600,
             **leads,
         ),
         Worker(
@@ -200,6 +202,14 @@ async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
     return None
 
 
+def _may_open(files: int) -> None:
+    """Let this process have so many files and connections open, if the machine permits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = files if hard == resource.RLIM_INFINITY else min(files, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def _main() -> None:
     settings = Settings()
     configure_logging(settings)
@@ -211,6 +221,8 @@ async def _main() -> None:
 
 def main() -> None:
     code = 0
+    # Each of the couriers' slots may hold four connections; 1024 in all, as is usual, would starve the rest.
+    _may_open(4_096)
     try:
         asyncio.run(_main())
     except Exception:

@@ -7,8 +7,11 @@ no second look-up that could answer differently. TLS and the Host header keep th
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from ipaddress import ip_address
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpcore
@@ -18,10 +21,15 @@ from domain.addresses import check_webhook_url, is_allowed
 from domain.errors import ValidationFailed
 
 MAX_ANSWER_BYTES = 16 * 1024
+# A piece costs as much time as its bytes: of chunks of a byte each, 16 KiB would stop the loop for long.
+_MOST_PIECES = 100
 _CONNECT_SECONDS = 10.0
-# A courier holds as many connections as its activity slots allow; a cap here would only make others wait.
 _POOL_SECONDS = 5.0
 _LIMITS = httpx.Limits(max_connections=1_000, max_keepalive_connections=20, keepalive_expiry=5.0)
+# A look-up holds its thread until the resolver gives up, and nothing can call it back. Names that tenants
+# chose have threads of their own, so that those of payment companies are always looked up at once.
+_LOOK_UPS: Final = ThreadPoolExecutor(64, thread_name_prefix="look-up")
+_SLOW_LOOK_UPS: Final = ThreadPoolExecutor(64, thread_name_prefix="slow-look-up")
 
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
@@ -30,17 +38,41 @@ class AddressRefused(ValidationFailed):
     """The host means an address that is not public. Final for this attempt; nothing was connected to."""
 
 
+class AnswerTooLong(Exception):
+    """More came than is read of one answer, its head included."""
+
+
 class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Opens connections for httpcore, to judged addresses only."""
 
-    def __init__(self, *, development: bool, inner: httpcore.AsyncNetworkBackend | None = None) -> None:
-        """In development a local host may mean this machine. ``inner`` does the connecting."""
+    def __init__(
+        self,
+        *,
+        development: bool,
+        inner: httpcore.AsyncNetworkBackend | None = None,
+        answer_limit: int | None = None,
+        look_ups: Executor = _LOOK_UPS,
+    ) -> None:
+        """In development a local host may mean this machine. ``inner`` does the connecting.
+
+        With an ``answer_limit``, reading more bytes than that of one answer raises AnswerTooLong.
+        """
         self._development = development
         self._inner = inner or httpcore.AnyIOBackend()
+        self._answer_limit = answer_limit
+        self._look_ups = look_ups
+        self._asked: dict[tuple[str, int], asyncio.Future[list[Any]]] = {}
 
     async def look_up(self, host: str, port: int) -> list[str]:
         """List the addresses ``host`` has now, in the resolver's order; OSError if there is none."""
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        name = host, port
+        if name not in self._asked:
+            # Who asks at the same time shares the answer: a name that hangs holds one thread, not four.
+            self._asked[name] = asyncio.get_running_loop().run_in_executor(
+                self._look_ups, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            )
+            self._asked[name].add_done_callback(lambda _: self._asked.pop(name))
+        found = await asyncio.shield(self._asked[name])
         return list(dict.fromkeys(str(place[0]) for *_, place in found))
 
     async def judged(self, host: str, port: int) -> list[str]:
@@ -70,9 +102,11 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         failure: Exception = httpcore.ConnectError("the name has no address")
         for address in addresses:
             try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
+            else:
+                return _Bounded(stream, self._answer_limit)
         raise failure
 
     async def connect_unix_socket(
@@ -85,11 +119,55 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         raise AddressRefused
 
 
+class _Bounded(httpcore.AsyncNetworkStream):
+    """A connection of which no more than ``limit`` bytes are read between two writes.
+
+    h11 works through whatever came at once, however many interim answers or headers that are, and all who
+    share the loop would wait for it.
+    """
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream, limit: int | None) -> None:
+        self._inner, self._limit = inner, limit
+        self._left = limit
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        if self._left is None:
+            return await self._inner.read(max_bytes, timeout)
+        if not self._left:
+            raise AnswerTooLong
+        read = await self._inner.read(min(max_bytes, self._left), timeout)
+        self._left -= len(read)
+        return read
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        self._left = self._limit
+        await self._inner.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            secured = await self._inner.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            # Cancelled in the handshake, httpcore forgets the connection, and the loop would keep it.
+            await self._inner.aclose()
+            raise
+        return _Bounded(secured, self._limit)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
 class _GuardedTransport(httpx.AsyncHTTPTransport):
     """httpx's transport on a pool of our own; httpx itself has no way to hand in a network backend."""
 
-    def __init__(self, backend: GuardedBackend) -> None:
-        tls = httpx.create_ssl_context(trust_env=False)
+    def __init__(self, backend: GuardedBackend, tls: ssl.SSLContext) -> None:
         super().__init__(verify=tls)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
@@ -100,14 +178,36 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
         )
 
 
-def guarded_client(*, development: bool, backend: GuardedBackend | None = None) -> httpx.AsyncClient:
+class Gate:
+    """Opens clients for tenants' endpoints. Each has connections of its own, and waits for nobody else's."""
+
+    def __init__(self, *, development: bool) -> None:
+        self._development = development
+        self._tls = httpx.create_ssl_context(trust_env=False)
+
+    def client(self, *, slow: bool = False) -> httpx.AsyncClient:
+        """A guarded client for one endpoint; a slow one's name is looked up beside the other slow ones'."""
+        backend = GuardedBackend(
+            development=self._development,
+            answer_limit=MAX_ANSWER_BYTES,
+            look_ups=_SLOW_LOOK_UPS if slow else _LOOK_UPS,
+        )
+        return guarded_client(development=self._development, backend=backend, tls=self._tls)
+
+
+def guarded_client(
+    *, development: bool, backend: GuardedBackend | None = None, tls: ssl.SSLContext | None = None
+) -> httpx.AsyncClient:
     """Make a client that calls public addresses only, follows no redirect and heeds no proxy settings.
 
     Requests raise AddressRefused beside httpx's own errors. The caller sets a limit to the whole exchange;
     ours only bounds the single steps.
     """
     return httpx.AsyncClient(
-        transport=_GuardedTransport(backend or GuardedBackend(development=development)),
+        transport=_GuardedTransport(
+            backend or GuardedBackend(development=development),
+            tls or httpx.create_ssl_context(trust_env=False),
+        ),
         follow_redirects=False,
         trust_env=False,
         timeout=httpx.Timeout(15.0, connect=_CONNECT_SECONDS, pool=_POOL_SECONDS),
@@ -126,8 +226,10 @@ async def screen(
     parts = urlsplit(check_webhook_url(url, development=development, pointer=pointer))
     guard = backend or GuardedBackend(development=development)
     try:
+        # TimeoutError is an OSError: a name that takes its time is one that does not resolve yet.
         with contextlib.suppress(OSError, UnicodeError):
-            await guard.judged(parts.hostname or "", parts.port or 443)
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await guard.judged(parts.hostname or "", parts.port or 443)
     except AddressRefused as refused:
         raise AddressRefused(errors=((pointer, "the host has an address that is not public"),)) from refused
     return url
@@ -136,11 +238,12 @@ async def screen(
 async def read_capped(response: httpx.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:
     """Return the first ``limit`` bytes of a streamed answer as they were sent; the rest stays unread.
 
-    Call it within ``client.stream(…)``, which closes the connection under an unfinished answer.
+    Fewer, if they come in crumbs. Call it within ``client.stream(…)``, which closes the connection under an
+    unfinished answer.
     """
-    read = b""
+    read, pieces = b"", 0
     async for piece in response.aiter_raw():
-        read += piece
-        if len(read) >= limit:
+        read, pieces = read + piece, pieces + 1
+        if len(read) >= limit or pieces >= _MOST_PIECES:
             break
     return read[:limit]

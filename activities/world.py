@@ -9,6 +9,7 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.outbound import Gate
 from domain.errors import ProviderRejected, ProviderUnavailable
 from domain.health import Health
 from domain.payment import PaymentOrder, PaymentRef
@@ -37,8 +38,8 @@ class World:
     """To payment providers. Its own retries are off; retrying is Temporal's business."""
     guarded_http: httpx.AsyncClient
     """To providers at addresses that tenants named: it reaches public ones only, and follows no redirects."""
-    courier_http: httpx.AsyncClient
-    """The same, to tenants' endpoints. Apart, so that slow ones take no connection from a payment."""
+    gate: Gate
+    """The same, to tenants' endpoints: a client for each, so that slow ones take nobody's connections."""
     api_bases: Mapping[str, str]
     """Where providers are, by name, for accounts that do not say so themselves."""
     clock: Callable[[], datetime]

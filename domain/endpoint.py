@@ -42,6 +42,8 @@ class Endpoint(Value):
     disabled_reason: DisabledReason | None = None
     failing_since: datetime | None = None
     """Since when it has met nothing but failures."""
+    slow_until: datetime | None = None
+    """It has taken long to answer: until then few of a worker's hands are for it."""
     previous_until: datetime | None = None
     """Until when its secret of before signs beside the present one."""
     created_at: datetime

@@ -1,9 +1,8 @@
-"""What tenants are told: event types, the envelope, and when a delivery is tried again."""
+"""What tenants are told: event types and the envelope."""
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 from typing import Any, Final
 
 from domain.billing import access
@@ -247,33 +246,3 @@ def body(event: Mapping[str, Any], *, sandbox: bool) -> bytes:
 
 def rfc3339(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-# After the failure of attempt n, attempt n + 1 follows this much later (Standard Webhooks' schedule).
-BACKOFF: Final = (
-    timedelta(seconds=5),
-    timedelta(minutes=5),
-    timedelta(minutes=30),
-    timedelta(hours=2),
-    timedelta(hours=5),
-    timedelta(hours=10),
-    timedelta(hours=14),
-    timedelta(hours=20),
-    timedelta(hours=24),
-)
-_JITTER_PERCENT: Final = 20
-
-
-def backoff(delivery_id: str, attempts: int, asked_for: timedelta | None = None) -> timedelta | None:
-    """How long after the failure of attempt number ``attempts`` the next follows; None: it was the last.
-
-    The jitter of ±20 % comes from the delivery's own name, so that a repeated step decides alike.
-    A receiver's ``Retry-After`` is honoured up to twice the step.
-    """
-    if attempts > len(BACKOFF):
-        return None
-    step = BACKOFF[attempts - 1]
-    dice = int.from_bytes(sha256(f"{delivery_id}:{attempts}".encode()).digest()[:4], "big")
-    percent = 100 - _JITTER_PERCENT + dice % (2 * _JITTER_PERCENT + 1)
-    jittered = step * percent / 100
-    return jittered if asked_for is None else max(jittered, min(asked_for, 2 * step))

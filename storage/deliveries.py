@@ -1,9 +1,9 @@
-"""Events on their way to endpoints: what is due, and how each attempt went."""
+"""Events on their way to endpoints: what is due, and when. How attempts go is ``storage.attempts``."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, func, literal, select, update
+from sqlalchemy import Row, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.values import Value
@@ -15,6 +15,7 @@ class Delivery(Value):
 
     id: str
     attempts: int
+    begun_at_attempt: int
     event: dict[str, Any]
 
 
@@ -30,24 +31,24 @@ async def listeners(tx: AsyncConnection, tenant_id: str) -> list[str]:
 
 async def overdue(tx: AsyncConnection, before: datetime, limit: int) -> list[tuple[str, str]]:
     """(tenant, endpoint) pairs with deliveries that should have left before; needs a system transaction."""
-    late = (
-        select(deliveries.c.tenant_id, deliveries.c.endpoint_id)
-        .distinct()
-        .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
-        .where(
-            deliveries.c.state == "PENDING",
-            deliveries.c.due_at < before,
-            webhook_endpoints.c.status == "enabled",
-        )
-        .limit(limit)
+    # Asked of the endpoints: what piles up for disabled ones is never looked at.
+    late = exists().where(
+        deliveries.c.endpoint_id == webhook_endpoints.c.id,
+        deliveries.c.state == "PENDING",
+        deliveries.c.due_at < before,
     )
-    return [(row.tenant_id, row.endpoint_id) for row in await tx.execute(late)]
+    waiting = select(webhook_endpoints.c.tenant_id, webhook_endpoints.c.id).where(
+        webhook_endpoints.c.status == "enabled", late
+    )
+    return [(row.tenant_id, row.id) for row in await tx.execute(waiting.limit(limit))]
 
 
 async def due(tx: AsyncConnection, endpoint_id: str, now: datetime, limit: int) -> list[Delivery]:
     """What should leave for this endpoint now, oldest first."""
     rows = await tx.execute(
-        select(deliveries.c.id.label("delivery_id"), deliveries.c.attempts, events)
+        select(
+            deliveries.c.id.label("delivery_id"), deliveries.c.attempts, deliveries.c.begun_at_attempt, events
+        )
         .join(events, events.c.id == deliveries.c.event_id)
         .where(
             deliveries.c.endpoint_id == endpoint_id,
@@ -62,51 +63,24 @@ async def due(tx: AsyncConnection, endpoint_id: str, now: datetime, limit: int) 
 
 def _delivery(row: Row[Any]) -> Delivery:
     facts = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    return Delivery(id=facts.pop("delivery_id"), attempts=facts.pop("attempts"), event=facts)
+    return Delivery(
+        id=facts.pop("delivery_id"),
+        attempts=facts.pop("attempts"),
+        begun_at_attempt=facts.pop("begun_at_attempt"),
+        event=facts,
+    )
 
 
 async def next_due(tx: AsyncConnection, endpoint_id: str) -> datetime | None:
-    """When the next delivery to this endpoint should leave; None when none waits."""
-    earliest = select(func.min(deliveries.c.due_at)).where(
-        deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == "PENDING"
+    """When the next delivery to this endpoint should leave; None when none waits, or none may leave."""
+    earliest = (
+        select(func.min(deliveries.c.due_at))
+        .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
+        .where(
+            deliveries.c.endpoint_id == endpoint_id,
+            deliveries.c.state == "PENDING",
+            webhook_endpoints.c.status == "enabled",
+        )
     )
     due_at: datetime | None = (await tx.execute(earliest)).scalar()
     return due_at
-
-
-class Attempt(Value):
-    """How one try to deliver went. Without ``next_at`` it was the last, or it succeeded."""
-
-    delivery_id: str
-    number: int
-    delivered: bool
-    status: int | None
-    error: str | None
-    at: datetime
-    next_at: datetime | None
-
-
-async def record_attempt(tx: AsyncConnection, attempt: Attempt) -> None:
-    """Write an attempt down; a repeat of an older one changes nothing."""
-    if attempt.delivered:
-        outcome = {"state": "DELIVERED", "due_at": None, "delivered_at": attempt.at}
-    elif attempt.next_at is None:
-        outcome = {"state": "EXHAUSTED", "due_at": None}
-    else:
-        outcome = {"due_at": attempt.next_at}
-    await tx.execute(
-        update(deliveries)
-        .where(
-            and_(
-                deliveries.c.id == attempt.delivery_id,
-                deliveries.c.state == "PENDING",
-                deliveries.c.attempts < attempt.number,
-            )
-        )
-        .values(
-            attempts=literal(attempt.number),
-            last_status=attempt.status,
-            last_error=attempt.error,
-            **outcome,
-        )
-    )

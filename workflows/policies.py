@@ -70,9 +70,9 @@ PATIENCE: Final = timedelta(seconds=30)
 # A timer that is due already still has to be one.
 AT_ONCE: Final = timedelta(milliseconds=1)
 
-# One round of a courier: up to 40 deliveries, four at a time, 15 s each at the worst.
+# One round of a courier: it begins deliveries for 5 s, and the last of them may take 15 s.
 CARRY: Final = ActivityConfig(
-    start_to_close_timeout=timedelta(minutes=10),
+    start_to_close_timeout=timedelta(minutes=2),
     heartbeat_timeout=timedelta(seconds=20),
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)),
 )

@@ -60,8 +60,8 @@ label small { color: var(--c-good); font: inherit; font-size: .875em; }
 input:checked + span, input:checked + span small { color: var(--c-on-accent); background: var(--c-accent); }
 ul { padding: 0; list-style: none; }
 .plans {
-  display: grid; gap: 1.25rem; justify-content: center;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 22rem));
+  display: grid; gap: 1.25rem; max-width: calc(var(--count) * 23rem); margin: 0 auto;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr));
 }
 .plan {
   display: grid; grid-row: span 4; grid-template-rows: subgrid; gap: 1.25rem; align-content: start;
@@ -90,7 +90,7 @@ h3 { font-size: 1.25rem; line-height: 1.3; }
 .feature::before { content: "✓" / ""; position: absolute; left: 0; color: var(--c-accent); font-weight: 700; }
 .limit { color: var(--c-soft); }
 .tax, .note { margin-top: 1.25rem; text-align: center; }
-.error { color: var(--c-bad); margin-bottom: .75rem; }
+.error { color: var(--c-bad); margin-bottom: .75rem; text-align: center; }
 .act .error { margin: .75rem 0 0; font-size: .9375rem; }
 .again { width: auto; margin: 0 auto 1.25rem; }`);
 
@@ -250,6 +250,7 @@ h3 { font-size: 1.25rem; line-height: 1.3; }
       if (!switched.some(({ key }) => key === this.#period)) this.#period = start?.key;
       if (!offers.length) return this.#swap(make("p", "note", words.nothing));
       const cards = make("ul", "plans");
+      cards.style.setProperty("--count", offers.length);
       cards.setAttribute("role", "list"); // Safari takes a list without bullets for none.
       this.#fill(cards, offers, words);
       const choose = (key) => {

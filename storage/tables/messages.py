@@ -81,6 +81,8 @@ webhook_endpoints = Table(
     Column("previous_until", Moment),
     # Since when it has met nothing but failures; null after a success.
     Column("failing_since", Moment),
+    # It has taken long to answer: until then it may hold few of a worker's hands.
+    Column("slow_until", Moment),
     at("updated_at"),
     Index(None, "tenant_id"),
     CheckConstraint("status IN ('enabled', 'disabled', 'deleted')", name="status"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.events import BACKOFF
+from domain.delivery import BACKOFF
 from domain.payment import TRANSITIONS
 from tests.docs.pages import PAGES, ROOT, name
 

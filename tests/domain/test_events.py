@@ -1,4 +1,4 @@
-"""What tenants are told, and how often and how late it is tried again: contract § 6."""
+"""What tenants are told: contract § 6."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,26 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import backoff, envelope, payment_announcement, rfc3339
+from domain.events import envelope, payment_announcement, rfc3339
 from domain.money import Money
 from domain.payment import Payment, PaymentOrder, PaymentStatus
 
 NOW = datetime(2026, 1, 1, 12, 30, 59, 123456, tzinfo=UTC)
-
-# How long after the failure of attempt n the next one follows, ±20 %: as the contract lists it.
-STEPS = {
-    1: timedelta(seconds=5),
-    2: timedelta(minutes=5),
-    3: timedelta(minutes=30),
-    4: timedelta(hours=2),
-    5: timedelta(hours=5),
-    6: timedelta(hours=10),
-    7: timedelta(hours=14),
-    8: timedelta(hours=20),
-    9: timedelta(hours=24),
-}
-
-steps = pytest.mark.parametrize(("attempts", "step"), STEPS.items())
 
 
 def payment(status: PaymentStatus = PaymentStatus.SUCCEEDED, **facts: str) -> Payment:
@@ -45,51 +30,6 @@ def payment(status: PaymentStatus = PaymentStatus.SUCCEEDED, **facts: str) -> Pa
         expires_at=NOW,
     )
     return Payment(order=order, account_id="acc_1", status=status, updated_at=NOW, **facts)
-
-
-def wait(delivery_id: str, attempts: int, asked_for: timedelta | None = None) -> timedelta:
-    pause = backoff(delivery_id, attempts, asked_for)
-    assert pause is not None
-    return pause
-
-
-# --- When it is tried again -----------------------------------------------------------------------
-
-
-@steps
-@given(delivery_id=st.text(min_size=1))
-def test_each_step_is_kept_to_a_fifth(attempts: int, step: timedelta, delivery_id: str) -> None:
-    assert step * 0.8 <= wait(delivery_id, attempts) <= step * 1.2
-
-
-@steps
-def test_deliveries_spread_over_the_whole_width(attempts: int, step: timedelta) -> None:
-    waits = [wait(f"dlv_{number}", attempts) for number in range(2_000)]
-    assert (min(waits), max(waits)) == (step * 0.8, step * 1.2)
-
-
-@given(st.text(min_size=1), st.integers(min_value=1, max_value=12))
-def test_a_repeated_step_decides_alike(delivery_id: str, attempts: int) -> None:
-    assert backoff(delivery_id, attempts) == backoff(delivery_id, attempts)
-
-
-def test_the_tenth_attempt_is_the_last() -> None:
-    assert backoff("dlv_1", 9) is not None
-    assert backoff("dlv_1", 10) is None
-    assert backoff("dlv_1", 10, timedelta(hours=1)) is None
-
-
-@steps
-@given(share=st.floats(min_value=0, max_value=1_000))
-def test_a_receiver_may_ask_for_up_to_twice_the_step(attempts: int, step: timedelta, share: float) -> None:
-    asked_for = step * share
-    plain, asked = wait("dlv_1", attempts), wait("dlv_1", attempts, asked_for)
-    assert plain <= asked <= 2 * step
-    if plain <= asked_for <= 2 * step:
-        assert asked == asked_for
-
-
-# --- What is told ---------------------------------------------------------------------------------
 
 
 def test_an_envelope_has_the_contracts_members_and_no_others() -> None:

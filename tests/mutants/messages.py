@@ -4,6 +4,7 @@ from tests.mutants.mutant import Edit, Mutant
 
 ENDPOINTS = "tests/stories/test_webhook_endpoints.py"
 REGRESSIONS = "tests/reliability/test_regressions.py"
+COURIER = "tests/activities/test_courier.py"
 
 MUTANTS = (
     Mutant(
@@ -90,6 +91,45 @@ async def _store(here: House, account: object, observations: list, body: bytes) 
         killers=(
             f"{REGRESSIONS}::test_what_happens_while_an_endpoint_is_disabled_is_told_when_it_is_enabled",
         ),
+    ),
+    Mutant(
+        name="one-signature-in-a-rotation",
+        breaks="Only the new secret signs in a rotation: who has not changed it yet refuses every webhook.",
+        edits=(
+            Edit("activities/courier.py", "for secret in self.secrets\n", "for secret in self.secrets[:1]\n"),
+        ),
+        killers=(f"{COURIER}::test_both_secrets_sign_while_a_rotation_lasts_and_one_afterwards",),
+    ),
+    Mutant(
+        name="410-is-a-failure-like-others",
+        breaks="An endpoint that says it is gone is called for five days, ten times for each event.",
+        edits=(Edit("domain/delivery.py", "if tried.status == _GONE:", "if False:"),),
+        killers=(f"{COURIER}::test_410_disables_an_endpoint_at_once_and_the_others_hear_of_it",),
+    ),
+    Mutant(
+        name="a-success-is-forgotten",
+        breaks="Failing is counted from the first failure ever: one bad moment, and one more five days later,"
+        " disable an endpoint that works.",
+        edits=(
+            Edit(
+                "domain/delivery.py",
+                "return Verdict(next_at=None, failing_since=None, trouble=None)",
+                "return Verdict(next_at=None, failing_since=failing_since, trouble=None)",
+            ),
+        ),
+        killers=(f"{COURIER}::test_one_success_and_the_five_days_begin_anew",),
+    ),
+    Mutant(
+        name="a-flood-is-read",
+        breaks="An answer is read to its end: interim answers without end stop every payment of the process.",
+        edits=(
+            Edit(
+                "activities/outbound.py",
+                "            answer_limit=MAX_ANSWER_BYTES,\n",
+                "            answer_limit=None,\n",
+            ),
+        ),
+        killers=(f"{COURIER}::test_of_an_answer_little_is_read_and_less_is_kept",),
     ),
     Mutant(
         name="filter-of-endpoint-ignored",

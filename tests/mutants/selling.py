@@ -4,6 +4,7 @@ from tests.mutants.mutant import Edit, Mutant
 
 PLANS = "tests/stories/test_plans.py"
 PRICES = "tests/storage/test_prices.py"
+LIST = "tests/console/test_pricing.py"
 
 MUTANTS = (
     Mutant(
@@ -61,5 +62,40 @@ MUTANTS = (
             ),
         ),
         killers=(f"{PLANS}::test_an_offer_tells_who_may_have_it",),
+    ),
+    Mutant(
+        name="withdrawn-in-public",
+        breaks="Plans that nobody may buy any more, or not yet, stand on the list that everybody reads.",
+        edits=(
+            Edit(
+                "storage/catalog.py",
+                "select(plans).where(plans.c.active)",
+                "select(plans)",
+            ),
+        ),
+        killers=(
+            f"{LIST}::test_the_list_holds_what_is_on_sale_and_nothing_else",
+            f"{LIST}::test_a_tenant_chooses_which_plans_are_public_and_in_which_order",
+        ),
+    ),
+    Mutant(
+        name="suspended-on-sale",
+        breaks="A suspended tenant's prices are advertised on, and whoever wants to buy meets a refusal.",
+        edits=(Edit("console/embed.py", "if tenant.suspended:", "if False:"),),
+        killers=(f"{LIST}::test_a_suspended_tenant_looks_like_none",),
+    ),
+    Mutant(
+        name="savings-flatter",
+        breaks="A price list promises a per cent that nobody saves.",
+        edits=(
+            Edit(
+                "console/pricelist.py",
+                "return less * 100 // by_the_month or None",
+                "return -(-less * 100 // by_the_month) or None",
+            ),
+        ),
+        killers=(
+            "tests/console/test_pricelist.py::test_what_a_year_saves_is_rounded_down_and_never_flatters[10000-16]",
+        ),
     ),
 )

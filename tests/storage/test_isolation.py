@@ -70,6 +70,7 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await in_trouble(tenant)
             await sealed(tenant)
             await nobodys_capture(tenant, "pay_of_nobody")
+            await told(tenant)
         for tenant in (us, them):
             assert (await reconciled(tenant))["found"]
         yield Neighbours(house, us, them)
@@ -96,6 +97,15 @@ async def billed(tenant: Tenant) -> None:
     await anna.subscribes((await plan(tenant))["prices"][0])
     (invoice,) = await anna.invoices()
     await becomes(tenant, await refund(tenant, {"id": invoice["paymentId"]}, amount=1000), "SUCCEEDED")
+
+
+async def told(tenant: Tenant) -> None:
+    """An attempt to deliver is on record."""
+
+    async def look() -> bool | None:
+        return bool(await tenant.rows("SELECT FROM delivery_attempts LIMIT 1")) or None
+
+    await eventually(look)
 
 
 async def heard_of(tenant: Tenant) -> None:

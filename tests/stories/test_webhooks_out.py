@@ -125,6 +125,31 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(tenant: Tenant, recei
     }
 
 
+async def test_an_endpoint_that_is_gone_is_told_no_more_until_it_is_enabled_again(
+    tenant: Tenant, receiver: Receiver
+) -> None:
+    (gone,) = (await tenant.call("GET", "/v1/webhook-endpoints")).json()["data"]
+    address = f"/v1/webhook-endpoints/{gone['id']}"
+    async with Receiver.listening() as elsewhere:
+        await tenant.call("POST", "/v1/webhook-endpoints", json={"url": elsewhere.url})
+        receiver.answers = [410] * 2
+        await tenant.open(expiresInSeconds=3600)
+        told = (await elsewhere.event("endpoint.disabled")).body["data"]
+    assert (told["endpointId"], told["reason"], told["lastStatus"]) == (gone["id"], "gone", 410)
+    found = (await tenant.call("GET", address)).json()
+    assert (found["status"], found["disabledReason"]) == ("disabled", "gone")
+    refused = len(receiver.received)
+    receiver.answers = []
+    assert (await tenant.call("PATCH", address, json={"status": "enabled"})).status_code == 200
+    # All that there was to tell, the news of its own end among it.
+    everything = {"payment.created", "payment.pending", "endpoint.disabled"}
+    await receiver.until(lambda all_: everything <= types(all_[refused:]))
+
+
+def types(deliveries: list[Delivery]) -> set[str]:
+    return {str(delivery.body["type"]) for delivery in deliveries}
+
+
 async def test_a_tenant_whose_endpoint_hangs_delays_nobody_else(
     house: House, tenant: Tenant, receiver: Receiver
 ) -> None:

@@ -27,6 +27,7 @@ def _endpoints() -> None:
         sa.Column("previous_secret", sa.LargeBinary(), nullable=True),
         sa.Column("previous_until", _MOMENT, nullable=True),
         sa.Column("failing_since", _MOMENT, nullable=True),
+        sa.Column("slow_until", _MOMENT, nullable=True),
         sa.Column("updated_at", _MOMENT, nullable=True),
     ):
         op.add_column("webhook_endpoints", column)
