@@ -310,7 +310,8 @@ async def change_settings(body: NewSettings, who: Owner, here: TheHouse, about: 
     _check_rules(body.routing_rules or ())
     async with here.world.database.tenant(who.tenant_id) as tx:
         _check_providers(sent, {account.provider for account in await accounts.live(tx)})
-        await _check_listed(tx, sent.get("pricing_plans") or ())
+        if chosen := sent.get("pricing_plans"):
+            await _check_listed(tx, chosen)
         tenant = await tenants.get(tx, who.tenant_id)
         settings = TenantSettings.model_validate(tenant.settings.model_dump() | sent)
         await tenants.choose(tx, tenant.id, settings)

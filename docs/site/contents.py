@@ -24,6 +24,7 @@ CONTENTS: Final[Mapping[str, tuple[str, ...]]] = {
         "integration/reports",
         "integration/sandbox-mode",
         "sandbox",
+        "integration/sdk",
         "integration/python",
         "integration/javascript",
         "integration/best-practices",

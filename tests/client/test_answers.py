@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from domain.errors import Refusal
+from domain.errors import Refusal, refusals
 from paysaga_client import ApiError, UnexpectedAnswer, ValidationFailed, models
 from paysaga_client.errors import kind_of
 from tests.client.stage import RIGHT, Answer, Backend, Stage, problem
-from tests.test_docs import ROOT, refusals
+from tests.docs.pages import ROOT
 
 REFUND: dict[str, Any] = {
     "paymentId": "pay_1", "amount": 100, "currency": "EUR", "status": "PENDING", "reason": None,

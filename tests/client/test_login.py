@@ -117,9 +117,11 @@ async def failure(backend: Backend) -> PaysagaError:
 
 
 def all_of(error: BaseException | None) -> Iterator[str]:
-    """What an error tracker would show of it: its text, and every variable on its way through the client."""
+    """What an error tracker could show: all it says and holds, every variable on its way through us."""
     while error is not None:
-        yield repr(error)
+        yield repr(error) + str(vars(error))
+        if isinstance(error, httpx.RequestError):
+            yield str(error.request.headers.raw) + error.request.content.decode()
         told = traceback.TracebackException.from_exception(error, capture_locals=True)
         yield from (str(frame.locals) for frame in told.stack if "paysaga_client" in frame.filename)
         error = error.__cause__ or error.__context__

@@ -83,6 +83,11 @@ def blocks(path: Path) -> list[Block]:
     return [item for item in read(path) if isinstance(item, Block)]
 
 
+def codes(page: str, language: str) -> list[str]:
+    """The code of a page, as a reader would paste it."""
+    return [block.code for block in blocks(ROOT / page) if block.language == language and not block.hidden]
+
+
 def needs_a_house(path: Path) -> bool:
     """Whether something on the page is run: the rest can be judged by looking at it."""
     return _readable(path) and any(block.runs for block in blocks(path))

@@ -46,6 +46,8 @@ class Tenants:
         billing_zone: str | Unset = UNSET,
         tax: NewTax | Unset = UNSET,
         invoice_issuer: NewIssuer | Unset | None = UNSET,
+        pricing_plans: Sequence[str] | Unset | None = UNSET,
+        pricing_checkout_url: str | Unset | None = UNSET,
     ) -> Settings:
         """Change what is named; lists, thresholds, tax and issuer are replaced as a whole."""
         body = changes(
@@ -61,6 +63,8 @@ class Tenants:
             billing_zone=billing_zone,
             tax=tax,
             invoice_issuer=invoice_issuer,
+            pricing_plans=pricing_plans,
+            pricing_checkout_url=pricing_checkout_url,
         )
         call = Call("PATCH", "/v1/tenants/me/settings", body=body, harmless=True)
         return self._session.ask(call, Settings)

@@ -58,6 +58,9 @@ class Settings(Answer):
     billing_zone: str
     tax: TaxRate
     invoice_issuer: Party | None
+    pricing_plans: tuple[str, ...] | None
+    """What the price list shows; None: every active plan."""
+    pricing_checkout_url: str | None
 
 
 class Tenant(Answer):
