@@ -16,10 +16,12 @@ from activities.courier import CourierActivities, Round
 from activities.outbound import Gate, GuardedBackend, guarded_client
 from activities.world import World
 from domain.endpoint import Endpoint, EndpointStatus
-from domain.events import Announcement
+from domain.events import payment_announcement
+from domain.payment import PaymentStatus
 from domain.signatures import new_secret
 from domain.values import new_id
 from storage import endpoints, events, outbox
+from tests.domain.test_events import payment
 from tests.hostile import (
     HEAD,
     Deed,
@@ -77,9 +79,8 @@ class Post:
         return made
 
     async def tell(self, number: int = 1) -> None:
-        told = [
-            Announcement(type="payment.created", payment_id=None, data={"n": each}) for each in range(number)
-        ]
+        news = payment_announcement(payment(PaymentStatus.CREATED)).model_copy(update={"payment_id": None})
+        told = [news] * number
         async with self.world.database.tenant(self.tenant.id) as tx:
             await events.announce(tx, self.tenant.id, told, self.now)
 
