@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,9 +44,12 @@ def dev(
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    *,
+    shop: Annotated[bool, typer.Option("--shop", help="Open the example shop instead, until Ctrl-C")] = False,
+) -> None:
     """Carry one payment from login to delivered webhook; starts a platform if none is running."""
-    _leave(0 if asyncio.run(_demo()) else 1)
+    _leave(0 if asyncio.run(_shop() if shop else _demo()) else 1)
 
 
 async def _demo() -> bool:
@@ -60,6 +64,34 @@ async def _demo() -> bool:
     async with Platform(time_scale=_time_scale(), say=console.print) as platform:
         console.print()
         return await carry_one(platform.ready, console.print)
+
+
+async def _shop() -> bool:
+    from dev import PROJECT, Platform
+    from local import CannotStart
+    from local.demo import DidNotHappen
+    from local.running import find
+    from local.shop import AROUND, example_shop, until_signalled
+
+    try:
+        with until_signalled():
+            async with AsyncExitStack() as open_things:
+                ready = await find()
+                if ready is None:
+                    console.print("No running platform found; starting one for this shop.\n")
+                    platform = Platform(time_scale=_time_scale(), say=console.print)
+                    ready = (await open_things.enter_async_context(platform)).ready
+                url = await open_things.enter_async_context(example_shop(ready, PROJECT, console.print))
+                console.print(AROUND.format(url=url))
+                await asyncio.Event().wait()
+    except DidNotHappen:
+        return False
+    except CannotStart as failure:
+        last = "\n  ".join(["", *getattr(failure, "last_lines", ())])
+        console.print(f"\n[bold red]The shop cannot open:[/] {escape(f'{failure}{last}')}")
+        return False
+    console.print("\n[bold]The shop is closed,[/] and whatever was started for it has ended.")
+    return True
 
 
 @app.command()

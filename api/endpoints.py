@@ -17,6 +17,7 @@ from api.events import EventType
 from api.strict import Answer, Instant, Model, StrictRoute, in_utc
 from domain.endpoint import TEST, DisabledReason, Endpoint, EndpointStatus
 from domain.errors import IllegalTransition, ValidationFailed
+from domain.event_data import EndpointTestData
 from domain.event_types import EVENT_TYPES
 from domain.events import Announcement
 from domain.signatures import new_secret
@@ -214,14 +215,17 @@ def _changed(before: Endpoint, sent: Mapping[str, Any], now: datetime) -> Endpoi
 
 
 @router.delete("/{endpoint_id}", status_code=204)
-async def delete_endpoint(endpoint_id: str, who: Owner, here: TheHouse, about: About) -> None:
+async def delete_endpoint(
+    endpoint_id: str, who: Owner, here: TheHouse, about: About, later: BackgroundTasks
+) -> None:
     """Nothing is sent there any more; what waited for it is dropped, and stays in the event log."""
     async with here.world.database.tenant(who.tenant_id) as tx:
         before = await endpoints.get(tx, endpoint_id, lock="change")
         news = {"status": EndpointStatus.DELETED, "updated_at": here.world.clock()}
         await audit.record(tx, about.deed(who.tenant_id, actor(who), "endpoint.deleted", endpoint_id))
         await endpoints.change(tx, before, before.model_copy(update=news))
-    await _in_pieces(here, who, lambda tx: outbox.drop(tx, endpoint_id))
+    # It is as good as done: what waits for an endpoint that is deleted is neither sent nor shown as waiting.
+    later.add_task(_in_pieces, here, who, lambda tx: outbox.drop(tx, endpoint_id))
 
 
 @router.post("/{endpoint_id}/rotate-secret")
@@ -256,9 +260,8 @@ async def send_test(
             raise IllegalTransition(outbox.DISABLED)
         await audit.record(tx, about.deed(who.tenant_id, actor(who), "endpoint.tested", endpoint_id))
         message = "Somebody asked for a test of this endpoint."
-        told = Announcement(
-            type=body.type, payment_id=None, data={"endpointId": endpoint_id, "message": message}
-        )
+        data = EndpointTestData(endpoint_id=endpoint_id, message=message)
+        told = Announcement(type=body.type, payment_id=None, data=data.told())
         made = await events.announce_to(tx, endpoint, told, here.world.clock())
         posted = await outbox.get(tx, made)
     later.add_task(wake, here, who.tenant_id, [endpoint_id])

@@ -13,9 +13,9 @@ import asyncpg
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import SkipJsonSchema, models_json_schema
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -64,10 +64,11 @@ class Problem(Answer):
     title: str
     status: int
     detail: str
-    instance: str | None = None
+    # What is not there is left out: a client that is told of a null would look for one.
+    instance: str | SkipJsonSchema[None] = Field(default_factory=lambda: None)
     code: str
     retryable: bool
-    errors: tuple[FieldError, ...] | None = None
+    errors: tuple[FieldError, ...] | SkipJsonSchema[None] = Field(default_factory=lambda: None)
 
 
 Told = Callable[[Request, Response], Awaitable[None]]

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Final
 
 from domain.endpoint import DisabledReason
+from domain.event_data import EndpointDisabledData
 from domain.events import Announcement, rfc3339
 from domain.values import Value
 
@@ -118,14 +119,11 @@ def disabled_announcement(
     endpoint_id: str, url: str, trouble: DisabledReason, failing_since: datetime | None, status: int | None
 ) -> Announcement:
     """That an endpoint is told no more until somebody enables it; its backlog waits."""
-    return Announcement(
-        type="endpoint.disabled",
-        payment_id=None,
-        data={
-            "endpointId": endpoint_id,
-            "url": url,
-            "reason": trouble.value,
-            "failingSince": None if failing_since is None else rfc3339(failing_since),
-            "lastStatus": status,
-        },
+    data = EndpointDisabledData(
+        endpoint_id=endpoint_id,
+        url=url,
+        reason=trouble,
+        failing_since=None if failing_since is None else rfc3339(failing_since),
+        last_status=status,
     )
+    return Announcement(type="endpoint.disabled", payment_id=None, data=data.told())

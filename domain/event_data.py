@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from domain.billing import Access, SubscriptionStatus
 from domain.dispute import DisputeState
+from domain.endpoint import DisabledReason
 from domain.event_types import EVENT_TYPES
 from domain.invoice import InvoiceStatus
 from domain.payment import PaymentStatus
@@ -143,7 +144,8 @@ class EndpointDisabledData(Data):
     endpoint_id: str
     url: str
     reason: Annotated[
-        str, Field(description="`gone`: it answered 410. `failing`: nothing else for 120 hours.")
+        DisabledReason,
+        Field(description="`gone`: it answered 410. `failing`: failures only, for 120 hours."),
     ]
     failing_since: Moment | None
     last_status: Annotated[int | None, Field(description="Its last answer; null if there was none.")]

@@ -61,7 +61,7 @@ async def demo(ready: Mapping[str, Any], show: Show) -> bool:
 
 
 async def _become_tenant(ready: Mapping[str, Any], shop: "_Shop", http: httpx.AsyncClient, show: Show) -> str:
-    with _step(show, "a tenant is registered") as note:
+    with step(show, "a tenant is registered") as note:
         registration = {
             "name": "Demo payment",
             "contactEmail": "demo@example.com",
@@ -69,37 +69,37 @@ async def _become_tenant(ready: Mapping[str, Any], shop: "_Shop", http: httpx.As
             "webhookUrl": shop.url,
         }
         admin = {"X-Admin-Key": ready["adminKey"]}
-        tenant = _body(await http.post("/v1/tenants/register", json=registration, headers=admin), 201)
+        tenant = answered(await http.post("/v1/tenants/register", json=registration, headers=admin), 201)
         shop.secret = tenant["webhookSecret"]
         note(tenant["id"])
-    with _step(show, "it logs in") as note:
+    with step(show, "it logs in") as note:
         login = {"appName": tenant["appName"], "appSecret": tenant["appSecret"]}
-        token = _body(await http.post("/v1/tenants/login", json=login), 200)
+        token = answered(await http.post("/v1/tenants/login", json=login), 200)
         http.headers["Authorization"] = f"Bearer {token['accessToken']}"
         note(f"token for {token['expiresIn']} s")
     return str(tenant["id"])
 
 
 async def _pay(http: httpx.AsyncClient, show: Show) -> dict[str, Any]:
-    with _step(show, "it creates a payment of 19 900 Ft") as note:
+    with step(show, "it creates a payment of 19 900 Ft") as note:
         key = {"Idempotency-Key": f"demo-{uuid.uuid4()}"}
-        payment = _body(await http.post("/v1/payments", json=ORDER, headers=key), 201, 202)
+        payment = answered(await http.post("/v1/payments", json=ORDER, headers=key), 201, 202)
         while not payment.get("checkoutUrl"):
             await asyncio.sleep(0.1)
-            payment = _body(await http.get(f"/v1/payments/{payment['id']}"), 200)
+            payment = answered(await http.get(f"/v1/payments/{payment['id']}"), 200)
         note(payment["id"])
     async with httpx.AsyncClient(trust_env=False, timeout=15) as browser:
-        with _step(show, "the payer opens the checkout") as note:
+        with step(show, "the payer opens the checkout") as note:
             _expect(await browser.get(payment["checkoutUrl"]), 200)
             note(payment["checkoutUrl"])
-        with _step(show, "and pays") as note:
+        with step(show, "and pays") as note:
             form = {"cardNumber": "4242424242424242", "action": "pay"}
             _expect(await browser.post(payment["checkoutUrl"], data=form), 200, 302, 303)
             note("4242 4242 4242 4242")
-    with _step(show, "the payment succeeds") as note:
+    with step(show, "the payment succeeds") as note:
         while payment["status"] != "SUCCEEDED":
             await asyncio.sleep(0.05)
-            payment = _body(await http.get(f"/v1/payments/{payment['id']}"), 200)
+            payment = answered(await http.get(f"/v1/payments/{payment['id']}"), 200)
             if payment["status"] in {"FAILED", "EXPIRED", "CANCELLED", "REVIEW"}:
                 raise DidNotHappen(f"its status is {payment['status']}")
         note(payment["status"])
@@ -107,13 +107,13 @@ async def _pay(http: httpx.AsyncClient, show: Show) -> dict[str, Any]:
 
 
 async def _enjoy(payment_id: str, shop: "_Shop", http: httpx.AsyncClient, show: Show) -> None:
-    with _step(show, "the payer may use what was bought") as note:
+    with step(show, "the payer may use what was bought") as note:
         question = {"userId": PAYER, "feature": "pro"}
-        answer = _body(await http.get("/v1/entitlements/check", params=question), 200)
+        answer = answered(await http.get("/v1/entitlements/check", params=question), 200)
         if answer["entitled"] is not True:
             raise DidNotHappen(f"not entitled: {answer['reason']}")
         note(f"pro until {answer['validTo']}")
-    with _step(show, "the tenant's own server is told, signed") as note:
+    with step(show, "the tenant's own server is told, signed") as note:
         while True:
             headers, body = await shop.deliveries.get()
             event = json.loads(body)
@@ -125,7 +125,7 @@ async def _enjoy(payment_id: str, shop: "_Shop", http: httpx.AsyncClient, show: 
 
 
 @contextlib.contextmanager
-def _step(show: Show, words: str) -> Iterator[Callable[[str], None]]:
+def step(show: Show, words: str) -> Iterator[Callable[[str], None]]:
     """Show a step when it is done or could not be; the value yielded takes what is worth telling of it."""
     began = time.monotonic()
     notes: list[str] = []
@@ -146,10 +146,11 @@ def _expect(answer: httpx.Response, *statuses: int) -> None:
         )
 
 
-def _body(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
+def answered(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
+    """What an answer says. Raises DidNotHappen unless it has one of these statuses."""
     _expect(answer, *statuses)
-    body: dict[str, Any] = answer.json()
-    return body
+    document: dict[str, Any] = answer.json()
+    return document
 
 
 def _is_signed(headers: Mapping[str, str], body: bytes, secret: str) -> bool:

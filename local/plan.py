@@ -91,7 +91,7 @@ class Plan:
                 *(f"--{name}={value}" for name, value in options.items()),
                 *(f"--{name}={value}" for name, values in lists.items() for value in values),
             ),
-            environment=self._inherited(),
+            environment=inherited(),
             folder=store,
             stop=((signal.SIGTERM, 1.5),),
             ready=lambda: self._answers(f"{self.url('temporalHttp')}/api/v1/namespaces/{NAMESPACE}"),
@@ -115,7 +115,7 @@ class Plan:
                 *("--webhook-url", f"{self.url('api')}/v1/billing/webhooks/{{provider}}/{{account}}"),
                 *("--time-scale", f"{self.time_scale:g}"),
             ),
-            environment=self._inherited() | {"SANDBOX_PLATFORM_KEY": self.keys.sandbox_platform_key},
+            environment=inherited() | {"SANDBOX_PLATFORM_KEY": self.keys.sandbox_platform_key},
             folder=self.project,
             ready=ready,
             stop=((signal.SIGTERM, 0.5),),
@@ -155,7 +155,7 @@ class Plan:
         return Part(
             name=name,
             command=_python(*module),
-            environment=self._inherited() | self._settings(),
+            environment=inherited() | self._settings(),
             folder=self.project,
             ready=lambda: self._answers(f"{self.url('api')}/readyz"),
             stop=((signal.SIGTERM, patience),),
@@ -181,20 +181,21 @@ class Plan:
             "PAYSAGA_TIME_SCALE": f"{self.time_scale:g}",
         }
 
-    def _inherited(self) -> dict[str, str]:
-        """The caller's environment without settings meant for some other platform."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("PAYSAGA_")}
-        ours["PYTHONUNBUFFERED"] = "1"
-        for name in ("NO_PROXY", "no_proxy"):
-            # The parts talk to each other over loopback, which no proxy can reach.
-            ours[name] = ",".join(filter(None, (ours.get(name), LOOPBACK, "localhost")))
-        return ours
-
     async def _answers(self, url: str) -> bool:
         try:
             return (await self.http.get(url, timeout=1)).is_success
         except httpx.HTTPError:
             return False
+
+
+def inherited() -> dict[str, str]:
+    """The caller's environment without settings meant for some other platform."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PAYSAGA_")}
+    ours["PYTHONUNBUFFERED"] = "1"
+    for name in ("NO_PROXY", "no_proxy"):
+        # The parts talk to each other over loopback, which no proxy can reach.
+        ours[name] = ",".join(filter(None, (ours.get(name), LOOPBACK, "localhost")))
+    return ours
 
 
 def _python(*module: str) -> tuple[str, ...]:

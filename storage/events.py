@@ -34,7 +34,7 @@ async def announce(
         if endpoint.status == "enabled" and (mine or endpoint.is_due):
             awake.append(endpoint.id)
     if told:
-        await tx.execute(insert(deliveries).values(queued(tenant_id, told, now)))
+        await tx.execute(insert(deliveries).values(_queued(tenant_id, told, now)))
     return awake
 
 
@@ -62,7 +62,7 @@ async def announce_to(
 ) -> str:
     """Append to the tenant's log what is for one endpoint alone, whatever it hears; names the delivery."""
     (event_id,) = await _append(tx, endpoint.tenant_id, [announcement], now)
-    (row,) = queued(endpoint.tenant_id, [(endpoint.id, event_id)], now)
+    (row,) = _queued(endpoint.tenant_id, [(endpoint.id, event_id)], now)
     await tx.execute(insert(deliveries).values(row))
     return str(row["id"])
 
@@ -106,7 +106,7 @@ async def _append(
     return {row["id"]: row["type"] for row in rows}
 
 
-def queued(tenant_id: str, told: Sequence[tuple[str, str]], now: datetime) -> list[dict[str, Any]]:
+def _queued(tenant_id: str, told: Sequence[tuple[str, str]], now: datetime) -> list[dict[str, Any]]:
     """Rows of deliveries: to each of these endpoints each its event, at once."""
     return [
         {

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from sphinx.cmd.build import build_main
@@ -23,32 +24,45 @@ _HERE = Path(__file__).parent
 
 def gather(source: Path) -> None:
     """Put all pages into the empty folder ``source``."""
-    written = {page.relative_to(DOCS): page.read_text() for page in _written()}
-    written[Path("changelog.md")] = (ROOT / "CHANGELOG.md").read_text()
-    made = {Path("events.md"): events.page()}
-    for name, text in routes.pages(routes.schema()).items():
-        made[Path("api") / f"{name}.md"] = text
-    for path, text in (written | made).items():
-        target = source / path
+    origins = {page: place for place, page in _written().items()}
+    pages = {place: _linked(page, place, origins) for page, place in origins.items()}
+    pages["events"] = events.page()
+    pages |= {f"api/{name}": text for name, text in routes.pages(routes.schema()).items()}
+    for place, text in (pages | {"index": index(set(pages))}).items():
+        target = source / f"{place}.md"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(_for_sphinx(written_out(text), path))
-    (source / "index.md").write_text(index({path.with_suffix("").as_posix() for path in written | made}))
+        # Pictures that need a script are shown as they are written.
+        target.write_text(re.sub(r"^( *```)mermaid$", r"\1text", text, flags=re.MULTILINE))
 
 
-def _written() -> list[Path]:
-    return [page for page in sorted(DOCS.rglob("*.md")) if "_build" not in page.parts]
+def _written() -> dict[str, Path]:
+    """The pages that are written by hand, by their places in the site."""
+    pages = {
+        page.relative_to(DOCS).with_suffix("").as_posix(): page
+        for page in sorted(DOCS.rglob("*.md"))
+        if "_build" not in page.parts
+    }
+    beside = {
+        "changelog": ROOT / "CHANGELOG.md",
+        "integration/python": ROOT / "client" / "README.md",
+        "integration/shop": ROOT / "examples" / "shop" / "README.md",
+    }
+    return pages | {place: page for place, page in beside.items() if page.exists()}
 
 
-def _for_sphinx(text: str, page: Path) -> str:
-    """Pictures that need a script are shown as they are written, and links that leave the site as words."""
-    text = re.sub(r"^( *```)mermaid$", r"\1text", text, flags=re.MULTILINE)
+def _linked(page: Path, place: str, places: Mapping[Path, str]) -> str:
+    """A page whose links lead to pages of the site; what is none of these is mere words."""
 
     def link(found: re.Match[str]) -> str:
-        target = found[2].partition("#")[0]
-        outside = target and not (DOCS / page.parent / target).resolve().is_relative_to(DOCS)
-        return found[1] if outside and "://" not in target else found[0]
+        target, hash_, anchor = found[2].partition("#")
+        if "://" in target or not target:
+            return found[0]
+        known = places.get((page.parent / target).resolve())
+        if known is None:
+            return found[1]
+        return f"[{found[1]}]({os.path.relpath(known, Path(place).parent)}.md{hash_}{anchor})"
 
-    return re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", link, text)
+    return re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", link, written_out(page.read_text()))
 
 
 def index(known: set[str]) -> str:

@@ -24,13 +24,16 @@ CONTENTS: Final[Mapping[str, tuple[str, ...]]] = {
         "integration/reports",
         "integration/sandbox-mode",
         "sandbox",
+        "integration/sdk",
         "integration/python",
+        "integration/shop",
         "integration/javascript",
         "integration/best-practices",
     ),
     "Look up": ("errors", "api/index", "events"),
     "Operate": ("providers", "operations/*", "reliability"),
-    "Understand": ("architecture", "adr/*", "changelog"),
+    "Understand": ("architecture",),
+    "Decisions and changes": ("adr/*", "changelog"),
 }
 """A page that is not written yet has its place already. ``api/index`` leads to one page per noun."""
 

@@ -25,6 +25,8 @@ from activities.outbound import (
     screen,
 )
 from domain.errors import ValidationFailed
+from tests.hostile import hangs, receiving
+from tests.house import eventually
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -270,6 +272,31 @@ def certificate(name: str, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext
     server_tls.load_cert_chain(file)
     server_tls.sni_callback = lambda _socket, asked, _context: seen.append(asked)
     return server_tls, ssl.create_default_context(cadata=pem.decode()), seen
+
+
+async def test_a_handshake_that_is_broken_off_leaves_no_connection_behind() -> None:
+    """httpcore closes it on errors only; a caller that gives up is none."""
+    async with receiving(hangs) as silent:
+        stream = await GuardedBackend(development=True).connect_tcp("127.0.0.1", silent.port)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await stream.start_tls(ssl.create_default_context(), "localhost")
+
+        async def left() -> bool | None:
+            return (silent.visits, silent.at_once) == (1, 0) or None
+
+        await eventually(left)
+
+
+async def test_names_that_are_asked_for_at_once_are_looked_up_once() -> None:
+    backend = GuardedBackend(development=True)
+    asking = [asyncio.create_task(backend.look_up("localhost", 1)) for _ in range(4)]
+    await asyncio.sleep(0)
+    assert len(backend._asked) == 1
+    answers = await asyncio.gather(*asking)
+    assert answers == [answers[0]] * 4 != [[]] * 4
+    # Nothing is remembered: the next one looks again.
+    assert backend._asked == {}
 
 
 async def test_an_endless_answer_is_read_to_the_cap_and_dropped() -> None:

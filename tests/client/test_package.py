@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.readme import examples
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, codes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
@@ -70,7 +69,7 @@ def test_the_wheel_works_where_nothing_else_is(tmp_path: Path) -> None:
 
 def test_a_strict_checker_takes_what_the_page_shows(tmp_path: Path) -> None:
     # Django comes without types.
-    pages = [block for block in examples() if "django" not in block]
+    pages = [block for block in codes("client/README.md", "python") if "django" not in block]
     (handler,) = (block for block in pages if "import Event" in block)
     shops = [block for block in pages if "webhooks.verify" in block]
     texts = ["".join(block for block in pages if block not in shops), *(handler + shop for shop in shops)]

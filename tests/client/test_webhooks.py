@@ -27,7 +27,7 @@ from paysaga_client.webhooks import (
     WebhookUnreadable,
     verify,
 )
-from tests.client.readme import examples
+from tests.docs.pages import codes
 
 NOW = datetime.now(UTC)
 STAMP = int(NOW.timestamp())
@@ -134,7 +134,9 @@ def test_a_secret_that_is_none_is_a_mistake_of_ours_and_not_shown(none: str) -> 
 # --- Frameworks -----------------------------------------------------------------------------------
 
 _HANDLER, _FASTAPI, _FLASK, _DJANGO = (
-    block for block in examples() if "import Event" in block or "webhooks.verify" in block
+    block
+    for block in codes("client/README.md", "python")
+    if "import Event" in block or "webhooks.verify" in block
 )
 
 

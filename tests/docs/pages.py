@@ -14,7 +14,8 @@ from markdown_it.token import Token
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("client/*.md"), *ROOT.glob("docs/**/*.md")]
+    for pattern in ("*.md", "client/*.md", "docs/**/*.md", "examples/*/*.md")
+    for path in ROOT.glob(pattern)
     if "_build" not in path.parts
 )
 
@@ -81,6 +82,11 @@ def read(path: Path) -> list[Block | Fill]:
 
 def blocks(path: Path) -> list[Block]:
     return [item for item in read(path) if isinstance(item, Block)]
+
+
+def codes(page: str, language: str) -> list[str]:
+    """The code of a page, as a reader would paste it."""
+    return [block.code for block in blocks(ROOT / page) if block.language == language and not block.hidden]
 
 
 def needs_a_house(path: Path) -> bool:

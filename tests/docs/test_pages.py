@@ -16,7 +16,7 @@ from tests.docs.reader import Reader, node
 from tests.docs.shapes import message, shown
 from tests.house import House
 
-QUICK = {"README.md"}
+QUICK = {"README.md", "client/README.md"}
 """Pages that are followed in `make test`; `make slow` follows the others."""
 FOLLOWED = [page for page in PAGES if needs_a_house(page)]
 EVERYBODYS = {"127.0.0.1:8000": "apiUrl", "127.0.0.1:8001": "sandboxUrl"}

@@ -149,8 +149,8 @@ async def _store(here: House, account: object, observations: list, body: bytes) 
         edits=(
             Edit(
                 "storage/outbox.py",
-                "if row.missed and hears(endpoint.events, row.type)]",
-                "if row.missed]",
+                "[row.id for row in recent if hears(endpoint.events, row.type)]",
+                "[row.id for row in recent]",
             ),
         ),
         killers=(
