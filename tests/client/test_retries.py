@@ -108,7 +108,7 @@ async def test_a_no_that_says_later_is_asked_again(stage: Stage, backend: Backen
 
 @pytest.mark.parametrize("trouble", [DROP, AWAY])
 async def test_what_would_be_done_twice_is_sent_once(stage: Stage, backend: Backend, trouble: Any) -> None:
-    stage.script = [trouble]
+    stage.usual = trouble
     with pytest.raises((NetworkError, ServiceUnavailable)):
         await backend.do("plans", "create", name="Pro")
     assert len(stage.tries) == 1

@@ -2,6 +2,7 @@
 
 from tests.mutants import (
     adapters,
+    asking,
     books,
     changing,
     companies,
@@ -26,7 +27,7 @@ MUTANTS = (
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
     *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
     *(*changing.MUTANTS, *lives.MUTANTS),
-    *paying.MUTANTS,
+    *(*paying.MUTANTS, *asking.MUTANTS),
 )
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)
