@@ -33,9 +33,9 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; bo
 """
 
 
-@router.get("/{page}")
+@router.get("/{page:path}")
 def guide(page: str) -> HTMLResponse:
-    """One guide by its name, with an anchor on every heading."""
+    """One guide by its place among the documents, with an anchor on every heading."""
     # In the repository the guides point at each other as files.
     found = _pages().get(page.removesuffix(".md"))
     if found is None:
@@ -48,7 +48,12 @@ _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self';
 
 @cache
 def _pages() -> dict[str, str]:
-    return {path.stem: _rendered(written_out(path.read_text())) for path in _GUIDES.glob("*.md")}
+    found = ((path.relative_to(_GUIDES), path) for path in _GUIDES.rglob("*.md"))
+    return {
+        place.with_suffix("").as_posix(): _rendered(written_out(path.read_text()))
+        for place, path in found
+        if "_build" not in place.parts
+    }
 
 
 def written_out(source: str) -> str:

@@ -2,8 +2,11 @@
 
 import re
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
+from api import docs, problems
 from api.docs import written_out
 from domain.errors import Refusal, refusals
 from tests.docs.pages import PAGES, ROOT
@@ -52,3 +55,14 @@ async def test_the_pages_that_problems_point_at_are_served(house: House) -> None
     assert page.status_code == 200
     assert f'id="{anchor}"' in page.text
     assert "<code>401</code> · not retryable" in page.text
+
+
+async def test_the_guides_are_pages_of_the_api_and_their_links_lead_on() -> None:
+    app = FastAPI()
+    app.include_router(docs.router)
+    problems.install(app, "https://pay.example")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://pay.example") as api:
+        for page in ("errors", "getting-started.md", "integration/webhooks.md", "operations/audit"):
+            assert (await api.get(f"/docs/{page}")).status_code == 200
+        for nothing in ("../README", "integration", "integration/../../README.md", "site/conf", "none"):
+            assert (await api.get(f"/docs/{nothing}")).status_code == 404
