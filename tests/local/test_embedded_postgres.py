@@ -137,6 +137,7 @@ def test_programs_out_of_reach_are_copied_for_as_long_as_it_runs(closed: Path) -
 
 
 @as_root
+@pytest.mark.slow
 def test_a_normal_user_runs_it_too() -> None:
     nobody = pwd.getpwnam("nobody")
     python = python_within_reach(nobody.pw_uid)

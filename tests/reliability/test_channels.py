@@ -116,6 +116,7 @@ async def lived(house: House, happens: Act, channel: Callable[[Tenant, Act], Awa
 
 
 @pytest.mark.parametrize("happens", ENDS, ids=lambda happens: happens.__name__)
+@pytest.mark.slow
 async def test_a_payment_ends_the_same_without_webhooks_and_without_answers(
     house: House, happens: Act
 ) -> None:

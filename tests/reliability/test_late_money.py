@@ -93,6 +93,7 @@ async def has(tenant: Tenant, payment: Json, status: str) -> Json | None:
 
 
 @pytest.mark.parametrize(("choice", "status"), [("accept", "SUCCEEDED"), ("refund", "FAILED")])
+@pytest.mark.slow
 async def test_held_late_money_waits_for_two_people(tenant: Tenant, choice: str, status: str) -> None:
     await policy(tenant, "hold")
     payment = await closed_but_payable(tenant, orderId="order-1")

@@ -39,7 +39,6 @@ async def test_other_money_is_cried_out_and_given_back_when_two_people_want_it(
 
 
 @pytest.mark.parametrize("fault", ["wrongAmount", pytest.param("wrongCurrency", marks=pytest.mark.slow)])
-@pytest.mark.slow
 async def test_other_money_is_taken_when_two_people_want_it_and_the_books_follow(
     house: House, tenant: Tenant, fault: str
 ) -> None:
@@ -102,6 +101,7 @@ async def test_only_money_under_review_is_decided_about(house: House, tenant: Te
     assert (code, "There is no payment" in printed) == (2, True), printed
 
 
+@pytest.mark.slow
 async def test_what_is_under_review_waits_in_the_list_for_people(house: House, tenant: Tenant) -> None:
     payment = await reviewed(tenant)
     code, printed = await paysaga("attention", "--json", house=house)

@@ -230,6 +230,7 @@ async def test_a_decline_that_is_told_after_the_success_changes_nothing(tenant: 
 
 
 # lago-api 2972: an event was acknowledged, and then lost in a queue.
+@pytest.mark.slow
 async def test_an_event_that_could_not_be_stored_is_not_acknowledged(
     house: House, tenant: Tenant, company: Company
 ) -> None:

@@ -34,6 +34,7 @@ async def test_a_restart_after_kill_keeps_everything(own_shop: Shop) -> None:
     await own_shop.hears_at_least_once("checkout.completed", "refund.succeeded", "clock.advanced")
 
 
+@pytest.mark.slow
 async def test_what_was_put_off_happens_after_a_restart(own_shop: Shop) -> None:
     session = await own_shop.paid("9000000000000001")
     own_shop.company.end(signal.SIGKILL)
@@ -43,6 +44,7 @@ async def test_what_was_put_off_happens_after_a_restart(own_shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 async def test_it_leaves_within_three_seconds_even_with_hanging_calls(own_shop: Shop, number: int) -> None:
     await own_shop.fault("checkout.create", "before", "hang", count=5)
     hanging = [asyncio.create_task(own_shop.ask()) for _ in range(5)]

@@ -205,6 +205,7 @@ async def test_twenty_approvals_at_once_by_two_people_are_one_decision(house: Ho
     await one_decision(tenant, asked, "refund.approved")
 
 
+@pytest.mark.slow
 async def test_of_yes_and_no_at_the_same_time_one_counts(house: House) -> None:
     tenant, one = await careful(house)
     other = await colleague(tenant, "approver")

@@ -40,6 +40,7 @@ async def sealed(tenant: Tenant) -> Json:
     return await settled(tenant)
 
 
+@pytest.mark.slow
 async def test_trails_that_nobody_touched_verify(house: House, sealed: Json) -> None:
     code, printed = await paysaga("audit", "verify", house=house)
     assert code == 0, printed

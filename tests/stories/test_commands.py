@@ -119,6 +119,7 @@ async def test_verify_finds_a_right_that_nobody_paid_for(house: House, tenant: T
             await db.execute("ALTER TABLE entitlements FORCE ROW LEVEL SECURITY")
 
 
+@pytest.mark.slow
 async def test_a_payment_is_shown_with_all_that_followed_from_it(house: House, tenant: Tenant) -> None:
     payment = await tenant.open(entitlements=[{"feature": "pro"}])
     await tenant.pay(payment)

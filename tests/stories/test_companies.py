@@ -88,6 +88,7 @@ async def test_money_that_no_webhook_tells_of_is_asked_for(shop: Tenant) -> None
     await shop.eventually(payment, "SUCCEEDED")
 
 
+@pytest.mark.slow
 async def test_time_runs_out_and_a_cancelled_order_is_free_again(
     house: House, shop: Tenant, name: str
 ) -> None:

@@ -153,6 +153,7 @@ async def test_a_payment_company_that_dies_comes_back_with_its_checkouts(
     await ends_once(tenant, payment)
 
 
+@pytest.mark.slow
 async def test_a_cancel_whose_answer_was_lost_is_still_a_cancel(tenant: Tenant) -> None:
     payment = await order(tenant)
     await tenant.fault("checkout.close", "after", "reset", count=3)
@@ -163,6 +164,7 @@ async def test_a_cancel_whose_answer_was_lost_is_still_a_cancel(tenant: Tenant) 
 # --- Temporal -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_without_temporal_an_order_is_taken_and_begins_when_it_is_back(
     house: House, tenant: Tenant
 ) -> None:

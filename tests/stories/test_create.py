@@ -109,6 +109,7 @@ async def test_a_replay_gets_the_first_answer_while_the_payment_is_open_and_afte
     await replay(tenant, first, "key")
 
 
+@pytest.mark.slow
 async def test_a_replay_gets_the_first_answer_after_the_payment_expired(tenant: Tenant) -> None:
     first = await tenant.create("key", expiresInSeconds=180)
     await tenant.eventually(first.json(), "EXPIRED")

@@ -158,6 +158,7 @@ async def test_nothing_but_letters_touches_payments_refunds_and_disputes(
     await tenant.eventually(payment, "SUCCEEDED")
 
 
+@pytest.mark.slow
 async def test_one_run_of_an_account_at_a_time_is_what_all_get(house: House, tenant: Tenant) -> None:
     await tenant.fault("payment.list", "before", "hang", seconds=2)
     runs = await asyncio.gather(*(started(tenant) for _ in range(4)))

@@ -37,6 +37,7 @@ async def test_an_event_about_a_payment_nobody_knows_waits(tenant: Tenant, compa
     assert (await tenant.get(known))["status"] == "PROVIDER_PENDING"
 
 
+@pytest.mark.slow
 async def test_an_account_cannot_speak_about_another_tenants_payment(
     tenant: Tenant, company: Company, house: House
 ) -> None:
@@ -83,6 +84,7 @@ async def test_twenty_deliveries_at_once_take_effect_once(tenant: Tenant, compan
     assert len(await tenant.rows("SELECT FROM events WHERE type = 'payment.succeeded'")) == 1
 
 
+@pytest.mark.slow
 async def test_twenty_events_that_say_the_same_pay_once(tenant: Tenant, company: Company) -> None:
     payment = await tenant.open(**HOUR)
     await tenant.pay(payment)

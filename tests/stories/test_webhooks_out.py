@@ -59,6 +59,7 @@ async def test_a_tenant_is_told_each_step_of_a_payment(tenant: Tenant, receiver:
     assert told[2]["data"] == told[2]["data"] | promised
 
 
+@pytest.mark.slow
 async def test_a_tenant_hears_of_an_order_whose_provider_is_away(tenant: Tenant, receiver: Receiver) -> None:
     await tenant.fault("checkout.create", "before", "status:503", count=1_000)
     assert (await tenant.create(expiresInSeconds=3600)).status_code == 202
