@@ -38,7 +38,8 @@ async def test_other_money_is_cried_out_and_given_back_when_two_people_want_it(
     assert not (await tenant.entitled("pro"))["entitled"]
 
 
-@pytest.mark.parametrize("fault", ["wrongAmount", pytest.param("wrongCurrency", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["wrongAmount", "wrongCurrency"])
 async def test_other_money_is_taken_when_two_people_want_it_and_the_books_follow(
     house: House, tenant: Tenant, fault: str
 ) -> None:
