@@ -1,6 +1,6 @@
 # Every path is relative: the checkout may lie under a path with spaces.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test slow chaos mutants docs check format lock clean
+.PHONY: help bootstrap run test slow chaos mutants bench docs check format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ chaos: bootstrap ## Kill everything under load and check every promise; ARGS="--
 
 mutants: bootstrap ## Take the guards away one by one and see a test fail each time; ARGS="lease-ignored" names some
 	@exec .venv/bin/python -m tests.mutants $(ARGS)
+
+bench: bootstrap ## Measure how fast webhooks leave, alone and beside hostile receivers
+	@exec .venv/bin/python -m bench.receivers $(ARGS)
 
 docs: bootstrap ## Build the documents as a site in docs/_build/html
 	@exec .venv/bin/python -m docs.site
