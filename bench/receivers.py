@@ -111,7 +111,8 @@ class Found:
     beside_p99: float
     worker_grew_mib: float
     worker_lived: bool
-    most_at_once: list[int]
+    visits: list[int]
+    """At each of the hostile ones."""
     attempts: list[dict[str, Any]]
 
     def __str__(self) -> str:
@@ -141,7 +142,7 @@ async def measure(house: House, world: World) -> Found:
             beside_p99=beside,
             worker_grew_mib=(worker.memory_info().rss - before) / 2**20,
             worker_lived=house.pid("worker") == worker.pid,
-            most_at_once=[each.most_at_once for each in [*hostile, mute]],
+            visits=[each.visits for each in [*hostile, mute]],
             attempts=await theirs.rows("SELECT status, duration_ms FROM delivery_attempts"),
         )
 

@@ -109,9 +109,6 @@ class Hostile:
     deed: Deed
     port: int = 0
     visits: int = 0
-    at_once: int = 0
-    """How many connections it has open now."""
-    most_at_once: int = 0
     callers: list["asyncio.Task[None]"] = field(default_factory=list)
 
     @property
@@ -123,14 +120,11 @@ class Hostile:
 
     async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.visits += 1
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             # A caller hangs up when it has had enough.
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 await self.deed(reader, writer)
         finally:
-            self.at_once -= 1
             writer.transport.abort()
 
 
