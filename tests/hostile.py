@@ -109,6 +109,8 @@ class Hostile:
     deed: Deed
     port: int = 0
     visits: int = 0
+    at_once: int = 0
+    """How many connections it has open, as far as it knows."""
     callers: list["asyncio.Task[None]"] = field(default_factory=list)
 
     @property
@@ -120,11 +122,13 @@ class Hostile:
 
     async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.visits += 1
+        self.at_once += 1
         try:
             # A caller hangs up when it has had enough.
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 await self.deed(reader, writer)
         finally:
+            self.at_once -= 1
             writer.transport.abort()
 
 
