@@ -102,10 +102,9 @@ def not_yet(_: PatchActivationInput) -> bool:
 
 def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list[Worker]:
     """Three workers: for money, for tenants' endpoints, which may be slow, for reading books."""
-    subscription = SubscriptionActivities(world)
     payment, refund, dispute = PaymentActivities(world), RefundActivities(world), DisputeActivities(world)
+    subscription, approval = SubscriptionActivities(world), ApprovalActivities(world)
     courier, books = CourierActivities(world), ReconciliationActivities(world)
-    approval = ApprovalActivities(world)
     steps: dict[str, Any] = {
         "interceptors": [Failures()],
         # Fairness between tenants works on tasks that go through the server.

@@ -50,6 +50,13 @@ def choose_ports(base: int, memory: Path) -> dict[str, int]:
     return chosen
 
 
+def any_port() -> int:
+    """A loopback port nobody uses at this moment."""
+    with socket.socket() as asking:
+        asking.bind((LOOPBACK, 0))
+        return int(asking.getsockname()[1])
+
+
 def is_free(port: int) -> bool:
     """Whether a server could listen on this loopback port now."""
     if sys.platform == "darwin":

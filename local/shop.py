@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from rich.markup import escape
 from local import CannotStart
 from local.demo import DidNotHappen, Show, answered, step
 from local.plan import inherited
-from local.ports import LOOPBACK, WINDOW, is_free
+from local.ports import LOOPBACK, WINDOW, any_port, is_free
 from local.processes import Part, Supervisor, claimed
 
 CLOSES_WITHIN = 3.0
@@ -97,12 +96,7 @@ def _port(ready: Mapping[str, Any]) -> int:
     """One that the platform leaves of its window, from the top, or any."""
     base = httpx.URL(ready["apiUrl"]).port or 0
     window = range(min(base + WINDOW, 65536) - 1, base, -1)
-    free = next(filter(is_free, window), None)
-    if free is not None:
-        return free
-    with socket.socket() as asking:
-        asking.bind((LOOPBACK, 0))
-        return int(asking.getsockname()[1])
+    return next(filter(is_free, window), None) or any_port()
 
 
 async def _become_tenant(http: httpx.AsyncClient, admin_key: str, show: Show) -> dict[str, Any]:

@@ -17,10 +17,10 @@ import pytest
 
 from api.app import build
 from domain.signatures import new_secret
+from local.ports import any_port
 from tests.docs.checks import answers_ours_only
 from tests.docs.pages import ROOT, Block, read
 from tests.docs.reader import node
-from tests.docs.test_pages import free_port
 
 PAGE: Final = ROOT / "docs/integration/javascript.md"
 GENERATOR: Final = ("openapi-typescript@7.13.0", "typescript@5.9.3")
@@ -175,7 +175,7 @@ def test_a_checkout_that_is_late_is_waited_for_and_an_open_order_is_met(tmp_path
 
 @needs_node
 def test_the_server_takes_what_is_ours_and_nothing_else(tmp_path: Path) -> None:
-    page, port = sections(), free_port()
+    page, port = sections(), any_port()
     code = page["JavaScript"] + page["Verify a webhook"].replace("9000", str(port))
     (tmp_path / "shop.mjs").write_text(code + 'server.on("listening", () => console.log("ready"));')
     command = [node() or "node", "shop.mjs"]

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import socket
 import tomllib
 from pathlib import Path
 from typing import NoReturn
@@ -11,6 +10,7 @@ import httpx
 import pytest
 
 from api.app import build
+from local.ports import any_port
 from tests.docs.pages import PAGES, blocks, name, needs_a_house, read
 from tests.docs.reader import Reader, node
 from tests.docs.shapes import message, shown
@@ -45,19 +45,13 @@ def test_a_reader_can_follow(page: Path, house: House, tmp_path: Path) -> None:
         "CONTROL": house.ready["sandboxControlUrl"],
         "ADMIN_KEY": house.ready["adminKey"],
     }
-    own = {there: f"127.0.0.1:{free_port()}" for there in OWN}
+    own = {there: f"127.0.0.1:{any_port()}" for there in OWN}
     with Reader(tmp_path, places | own, env) as reader:
         reader.read(read(page))
 
 
 def _nobody_lives_here() -> NoReturn:
     raise AssertionError
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 # --- What can be judged by looking at it ----------------------------------------------------------

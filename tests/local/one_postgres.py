@@ -6,12 +6,12 @@ Prints what it saw, as JSON. With ``--as UID`` it gives root up first, as a norm
 import asyncio
 import json
 import os
-import socket
 import sys
 from pathlib import Path
 
 import asyncpg
 
+from local.ports import any_port
 from local.postgres import EmbeddedPostgres
 from local.processes import Supervisor, claimed
 from local.roles import DATABASE, RUNTIME, ensure_database
@@ -19,17 +19,9 @@ from local.roles import DATABASE, RUNTIME, ensure_database
 OWNER_PASSWORD, RUNTIME_PASSWORD = "owner's", "runtime's \\ secret"
 
 
-def free_port() -> int:
-    """A port nobody uses at this moment."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port: int = server.getsockname()[1]
-        return port
-
-
 async def use_once(data_dir: Path, user: str = "nobody") -> dict[str, object]:
     """Start, look around as the runtime role, stop."""
-    port = free_port()
+    port = any_port()
     with claimed(data_dir):
         async with (
             EmbeddedPostgres(data_dir / "postgres", port, "superuser's", user=user) as postgres,
