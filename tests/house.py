@@ -23,6 +23,7 @@ from starlette.routing import Route
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
 
 from domain.event_data import is_described
 from providers.sandbox import ready_made
@@ -223,8 +224,7 @@ class Tenant:
 
     async def ended(self, payment: Json) -> None:
         """Wait until the payment's workflow is over, not only its row."""
-        client = await self.house.temporal()
-        await client.get_workflow_handle(self.workflow_id(payment)).result()
+        await whole(self.house, self.workflow_id(payment))
 
     async def history(self, payment: Json) -> WorkflowHistory:
         client = await self.house.temporal()
@@ -268,6 +268,19 @@ async def sealed(tenant: Tenant) -> None:
     await eventually(look)
 
 
+async def whole(house: House, workflow_id: str) -> WorkflowHistory:
+    """The history of a workflow, once that is there and has ended."""
+    client = await house.temporal()
+    workflow = client.get_workflow_handle(workflow_id)
+
+    async def ended() -> WorkflowHistory:
+        await workflow.result()
+        return await workflow.fetch_history()
+
+    found: WorkflowHistory = await eventually(ended)
+    return found
+
+
 def kinds(history: WorkflowHistory) -> list[str]:
     """What happened in a workflow, event by event."""
     return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
@@ -284,10 +297,18 @@ def refused(answer: httpx.Response, status: int, code: str) -> Json:
 
 
 async def eventually(look: Callable[[], Any], within: float = 30) -> Any:
-    """What ``look`` returns once it is not None; fails when that takes longer than ``within`` seconds."""
+    """What ``look`` returns once it is not None; fails when that takes longer than ``within`` seconds.
+
+    A workflow that Temporal does not know is not there yet: our row is committed before it starts.
+    """
     deadline, pause = time.monotonic() + within, 0.05
     while True:
-        found = await look()
+        try:
+            found = await look()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND or time.monotonic() >= deadline:
+                raise
+            found = None
         if found is not None:
             return found
         assert time.monotonic() < deadline, "it did not happen in time"

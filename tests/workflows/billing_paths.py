@@ -2,7 +2,7 @@
 
 from temporalio.client import WorkflowHistory
 
-from tests.house import CARD, House, Json, eventually
+from tests.house import CARD, House, Json, eventually, whole
 from tests.subscriber import Subscriber, plan
 
 BROKE = "4000000000000341"
@@ -15,7 +15,7 @@ async def subscription_given_up(house: House) -> WorkflowHistory:
     await anna.becomes("past_due")
     await anna.time_passes(22)
     await anna.becomes("canceled")
-    return await _whole(house, f"subscription:{anna.tenant.id}:{anna.id}")
+    return await whole(house, f"subscription:{anna.tenant.id}:{anna.id}")
 
 
 async def subscription_never_begun(house: House) -> WorkflowHistory:
@@ -24,7 +24,7 @@ async def subscription_never_begun(house: House) -> WorkflowHistory:
     await anna.checkout((await plan(anna.tenant))["prices"][0])
     await anna.time_passes(1)
     await anna.becomes("incomplete_expired")
-    return await _whole(house, f"subscription:{anna.tenant.id}:{anna.id}")
+    return await whole(house, f"subscription:{anna.tenant.id}:{anna.id}")
 
 
 async def charge_taken(house: House) -> WorkflowHistory:
@@ -47,19 +47,13 @@ async def _charged(house: House, card: str, status: str) -> WorkflowHistory:
         return found[0] if found else None
 
     payment = await eventually(ended)
-    return await _whole(house, f"payment:{anna.tenant.id}:{payment['id']}")
+    return await whole(house, f"payment:{anna.tenant.id}:{payment['id']}")
 
 
 async def _subscriber(house: House, card: str) -> Subscriber:
     anna = Subscriber(await house.tenant(), "anna")
     await anna.subscribes((await plan(anna.tenant))["prices"][0], card=card)
     return anna
-
-
-async def _whole(house: House, workflow_id: str) -> WorkflowHistory:
-    handle = (await house.temporal()).get_workflow_handle(workflow_id)
-    await handle.result()
-    return await handle.fetch_history()
 
 
 BILLING = (subscription_given_up, subscription_never_begun, charge_taken, charge_declined)

@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from temporalio.client import ScheduleActionExecutionStartWorkflow, WorkflowHistory
-from temporalio.service import RPCError
 
-from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually, kinds, sandbox_keys
+from tests.house import DECLINED, House, Json, Receiver, Tenant, eventually, kinds, sandbox_keys, whole
 from tests.reliability.operator import decided
 from tests.stories.company import Company
 from tests.stories.test_approvals import careful, decide, waiting
@@ -148,10 +147,7 @@ async def deliveries(house: House) -> WorkflowHistory:
         await tenant.open()
         await receiver.count(3)
         endpoint = (await tenant.rows("SELECT id FROM webhook_endpoints"))[0]["id"]
-        client = await house.temporal()
-        courier = client.get_workflow_handle(f"courier:{tenant.id}:{endpoint}")
-        await courier.result()
-        return await courier.fetch_history()
+        return await whole(house, f"courier:{tenant.id}:{endpoint}")
 
 
 async def late_money_accepted_by_two(house: House) -> WorkflowHistory:
@@ -163,22 +159,6 @@ async def late_money_accepted_by_two(house: House) -> WorkflowHistory:
     await decided(tenant, "accept", payment["id"])
     (approval,) = await tenant.rows("SELECT id FROM approvals")
     return await whole(house, f"review:{tenant.id}:{approval['id']}")
-
-
-async def whole(house: House, workflow_id: str) -> WorkflowHistory:
-    """The history of a workflow, once that has ended."""
-    client = await house.temporal()
-    workflow = client.get_workflow_handle(workflow_id)
-
-    async def ended() -> WorkflowHistory | None:
-        try:
-            await workflow.result()
-        except RPCError:
-            return None
-        return await workflow.fetch_history()
-
-    found: WorkflowHistory = await eventually(ended)
-    return found
 
 
 async def refund_approved(house: House) -> WorkflowHistory:
@@ -216,11 +196,9 @@ async def late_money_given_back(house: House) -> WorkflowHistory:
         rows = await tenant.rows("SELECT id FROM refunds WHERE state = 'SUCCEEDED'")
         return rows[0]["id"] if rows else None
 
-    client = await house.temporal()
-    back = client.get_workflow_handle(f"refund:{tenant.id}:{await eventually(refund)}")
-    await back.result()
+    history = await whole(house, f"refund:{tenant.id}:{await eventually(refund)}")
     assert (await tenant.get(payment))["refundStatus"] == "FULL"
-    return await back.fetch_history()
+    return history
 
 
 async def refund_not_ours(house: House) -> WorkflowHistory:
@@ -284,9 +262,7 @@ async def reconciliation(tenant: Tenant, status: str) -> WorkflowHistory:
     schedule = client.get_schedule_handle(f"reconcile:{tenant.id}:sandbox")
     started = (await schedule.describe()).info.recent_actions[0].action
     assert isinstance(started, ScheduleActionExecutionStartWorkflow)
-    handle = client.get_workflow_handle(started.workflow_id)
-    await handle.result()
-    return await handle.fetch_history()
+    return await whole(tenant.house, started.workflow_id)
 
 
 async def paid_too_late(tenant: Tenant) -> Json:
