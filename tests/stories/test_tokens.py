@@ -72,7 +72,7 @@ def signing_seed(house: House) -> bytes:
 async def test_an_expired_token_says_so(tenant: Tenant, house: House) -> None:
     claims = jwt.decode(tenant.token, options={"verify_signature": False})
     owner = Credential(
-        id=claims["cid"], tenant_id=tenant.id, name="owner", role=Role.OWNER, version=1, revoked=False
+        id=claims["client_id"], tenant_id=tenant.id, name="owner", role=Role.OWNER, version=1, revoked=False
     )
     maker = Tokens([signing_seed(house)], house.ready["apiUrl"], timedelta(seconds=DAY))
     now = datetime.now(UTC)
