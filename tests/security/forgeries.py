@@ -202,6 +202,7 @@ def with_other_claims() -> dict[str, Forgery]:
         **{f"{name} {json.dumps(value)[:30]}": of_claim(name, value) for name, value in several},
         **{f"exp {literal[:12]}": written("exp", literal) for literal in NO_NUMBERS},
         **{f"no {name}": without(name) for name in CLAIMS},
+        "more than we ever say": lambda it: it.sign(more="A" * 3000),
     }
 
 
