@@ -46,7 +46,7 @@ class Server:
         http = httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", trust_env=False, timeout=60)
         server = cls(settings, log, http, process)
         try:
-            await eventually(server.ready, within=120)
+            await eventually(server.ready, within=300)
         except BaseException:
             await server.stop()
             raise
@@ -187,7 +187,8 @@ class Trade:
             finally:
                 for task in tasks:
                     task.cancel()
-        assert [failure for program in trade.programs for failure in program.failed] == []
+        failed = [failure for program in trade.programs for failure in program.failed]
+        assert not failed, failed
 
     async def everybody_logs_in_anew(self) -> None:
         """Wait until no program has a token of before."""
@@ -197,4 +198,4 @@ class Trade:
         async def look() -> bool | None:
             return all(p.logins >= n for p, n in zip(self.programs, enough, strict=True)) or None
 
-        await eventually(look, within=120)
+        await eventually(look, within=300)
