@@ -24,7 +24,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             world=world,
             temporal=temporal,
             tokens=tokens_of(settings),
-            admin_key=settings.admin_key.get_secret_value(),
+            admin_keys=tuple(key.get_secret_value() for key in settings.admin_keys),
             public_url=settings.base_url,
             development=settings.development,
             api_base_allowed=settings.provider_api_base_allowed,

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     public_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8000")
 
     admin_key: SecretStr
+    previous_admin_key: SecretStr | None = None
+    """Let in as well, while those who hold it change over."""
     signing_keys: Annotated[tuple[SecretStr, ...], NoDecode]
     """Ed25519 seeds, base64; the first signs, all of them verify. Comma-separated in the environment."""
     audit_keys: Annotated[tuple[SecretStr, ...], NoDecode]
@@ -86,11 +88,19 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _production_keeps_its_secrets(self) -> Self:
         if self.env == "production":
-            if DEVELOPMENT_MARK in self.admin_key.get_secret_value():
-                raise ValueError("PAYSAGA_ADMIN_KEY is a development secret; make your own for production")
-            if len(self.admin_key.get_secret_value()) < 32:
-                raise ValueError("PAYSAGA_ADMIN_KEY needs at least 32 characters in production")
+            for key in self.admin_keys:
+                if DEVELOPMENT_MARK in key.get_secret_value():
+                    raise ValueError(
+                        "PAYSAGA_ADMIN_KEY is a development secret; make your own for production"
+                    )
+                if len(key.get_secret_value()) < 32:
+                    raise ValueError("PAYSAGA_ADMIN_KEY needs at least 32 characters in production")
         return self
+
+    @property
+    def admin_keys(self) -> tuple[SecretStr, ...]:
+        """What the platform's operator may show: the key, and for a while the one before it."""
+        return (self.admin_key, *([self.previous_admin_key] if self.previous_admin_key else []))
 
     @property
     def development(self) -> bool:

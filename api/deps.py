@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Header, Request, Response, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
+from starlette.requests import HTTPConnection
 from temporalio.client import Client
 
 from activities.world import World
@@ -56,7 +57,7 @@ class House:
     world: World
     temporal: Client
     tokens: Tokens
-    admin_key: str
+    admin_keys: tuple[str, ...]
     public_url: str
     development: bool
     api_base_allowed: bool
@@ -72,8 +73,32 @@ def house(request: Request) -> House:
 
 TheHouse = Annotated[House, Depends(house)]
 
-_bearer = HTTPBearer(auto_error=False, description="The access token of POST /v1/tenants/login")
-_admin = APIKeyHeader(name="X-Admin-Key", auto_error=False, description="The platform operator's key")
+
+class _OneBearer(HTTPBearer):
+    """Of two such headers a proxy may have looked at the one, and we at the other: neither counts."""
+
+    async def __call__(self, request: HTTPConnection) -> HTTPAuthorizationCredentials | None:
+        once = len(request.headers.getlist("Authorization")) == 1
+        return await super().__call__(request) if once else None
+
+
+class _OneKey(APIKeyHeader):
+    """As with ``_OneBearer``."""
+
+    async def __call__(self, request: HTTPConnection) -> str | None:
+        once = len(request.headers.getlist(self.model.name)) == 1
+        return await super().__call__(request) if once else None
+
+
+_bearer = _OneBearer(
+    scheme_name="HTTPBearer", auto_error=False, description="The access token of POST /v1/tenants/login"
+)
+_admin = _OneKey(
+    scheme_name="APIKeyHeader",
+    name="X-Admin-Key",
+    auto_error=False,
+    description="The platform operator's key",
+)
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
@@ -101,6 +126,8 @@ async def vouched_for(here: House, bearer: HTTPAuthorizationCredentials | None) 
         lock = await tenants.lock(tx, who.credential_id, now)
     if lock is None or lock.credential.revoked or lock.credential.version != claims.version:
         raise Unauthorized
+    if (lock.credential.name, lock.credential.role) != (who.name, who.role):
+        raise Unauthorized
     here.believed.put(token, claims, now)
     return who
 
@@ -124,7 +151,7 @@ Owner = Annotated[Caller, _one_of(MAY_ADMINISTER)]
 
 async def operator(here: TheHouse, key: Annotated[str | None, Depends(_admin)]) -> str:
     """The platform's operator. Raises ``Unauthorized``."""
-    if key is None or not hmac.compare_digest(key.encode(), here.admin_key.encode()):
+    if key is None or not sum(hmac.compare_digest(key.encode(), ours.encode()) for ours in here.admin_keys):
         raise Unauthorized
     return "platform"
 

@@ -36,6 +36,16 @@ def test_production_does_not_start_on_a_weak_or_a_development_secret(key: str) -
     assert settings(admin_key=key, env="development").development
 
 
+@pytest.mark.parametrize("key", ["short", "development-" + "x" * 40])
+def test_an_admin_key_that_is_on_its_way_out_is_held_to_the_same(key: str) -> None:
+    with pytest.raises(ValidationError, match="PAYSAGA_ADMIN_KEY"):
+        settings(previous_admin_key=key)
+    before = "adm_" + "y" * 40
+    found = [each.get_secret_value() for each in settings(previous_admin_key=before).admin_keys]
+    assert found == [SOUND["admin_key"], before]
+    assert len(settings(previous_admin_key="").admin_keys) == 1
+
+
 @pytest.mark.parametrize("keys", ["", "not base64", base64.b64encode(bytes(16)).decode()])
 def test_keys_are_32_bytes(keys: str) -> None:
     with pytest.raises(ValidationError):

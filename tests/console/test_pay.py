@@ -16,9 +16,9 @@ from tests.console.payers import Read, payment
 from tests.house import DECLINED, House, Json, Tenant, eventually, refused
 from tests.reliability.test_late_money import closed_but_payable, refunded
 from tests.reliability.test_unknown import asked, unknown
+from tests.security.forger import signing_seed
 from tests.stories.test_companies import customer_of
 from tests.stories.test_refunds import refund
-from tests.stories.test_tokens import signing_seed
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SHOP: Json = {"successUrl": "https://shop.example/thanks", "cancelUrl": "https://shop.example/cart"}

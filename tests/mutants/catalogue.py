@@ -16,6 +16,7 @@ from tests.mutants import (
     paying,
     routing,
     selling,
+    tokens,
     using,
     walls,
 )
@@ -23,7 +24,7 @@ from tests.mutants.mutant import Mutant, Waiting
 
 MUTANTS = (
     *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS),
-    *(*walls.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
+    *(*walls.MUTANTS, *tokens.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
     *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
     *(*changing.MUTANTS, *lives.MUTANTS),
