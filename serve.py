@@ -4,6 +4,7 @@ import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -83,20 +84,24 @@ def application(settings: Settings) -> FastAPI:
 def main() -> None:
     settings = Settings()
     configure_logging(settings)
-    uvicorn.run(
-        application(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
+    uvicorn.run(application(settings), **server_options(settings))
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """How Uvicorn carries the application."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
         # Uvicorn itself would believe whatever comes from this machine.
-        forwarded_allow_ips=list(settings.trusted_proxies),
-        date_header=True,
-        timeout_graceful_shutdown=2,
-        timeout_keep_alive=30,
-        h11_max_incomplete_event_size=32 * 1024,
-    )
+        "forwarded_allow_ips": list(settings.trusted_proxies),
+        "date_header": True,
+        "timeout_graceful_shutdown": 2,
+        "timeout_keep_alive": 30,
+        "h11_max_incomplete_event_size": 32 * 1024,
+    }
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from domain.limits import Rate, Scope
 # Secrets that ship with the source. Handy on a laptop, refused in production.
 DEVELOPMENT_MARK = "development"
 # What people who prove nothing may put on a tenant's record.
-_CLAIMS = Rate(most=60, seconds=60)
+CLAIMS = Rate(most=60, seconds=60)
 
 
 def _rate(value: object) -> object:
@@ -135,7 +135,7 @@ class Settings(BaseSettings):
             Scope.FAILED_LOGIN: self.failed_login_rate,
             Scope.PUBLIC: self.public_rate,
             Scope.FORGERY: self.forgery_rate,
-            Scope.CLAIM: _CLAIMS,
+            Scope.CLAIM: CLAIMS,
         }
 
     @property
