@@ -9,6 +9,7 @@ import hmac
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import floor
@@ -39,7 +40,9 @@ class Windows(Protocol):
     A window of ``expiry`` seconds lets ``limit`` entries in and a further one when the oldest has left.
     """
 
-    async def acquire_entry(self, key: str, limit: int, expiry: int) -> bool: ...
+    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Whether so many were let in; else none is."""
+        ...
 
     async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """When the oldest entry came in, in seconds since 1970, and how many there are."""
@@ -53,11 +56,11 @@ class OwnWindows:
         self._clock = clock
         self._entered: OrderedDict[str, deque[float]] = OrderedDict()
 
-    async def acquire_entry(self, key: str, limit: int, expiry: int) -> bool:
+    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         now, entered = self._clock().timestamp(), self._in(key, expiry)
-        if len(entered) >= limit:
+        if len(entered) + amount > limit:
             return False
-        entered.append(now)
+        entered.extend([now] * amount)
         _remember(self._entered, key, entered)
         return True
 
@@ -70,6 +73,15 @@ class OwnWindows:
         while entered and entered[0] <= self._clock().timestamp() - expiry:
             entered.popleft()
         return entered
+
+
+@dataclass
+class _Held:
+    """Tickets of this process: how many it took, how many requests they still let in, and until when."""
+
+    taken: int
+    left: int
+    until: datetime
 
 
 class Limits:
@@ -88,8 +100,7 @@ class Limits:
         self._clock = clock
         self._salt = salt
         self._turns = Turns()
-        # By key: how many requests this process's ticket still lets in, and until when.
-        self._tickets: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
+        self._held: OrderedDict[str, _Held] = OrderedDict()
         # By key: until when nobody is let in.
         self._full: OrderedDict[str, datetime] = OrderedDict()
         self._alone_until: datetime | None = None
@@ -125,10 +136,9 @@ class Limits:
             raise
 
     def _has_ticket(self, scope: Scope, key: str) -> bool:
-        now = self._clock()
-        left, until = self._tickets.get(key, (0, now))
-        if left > 0 and now < until:
-            self._tickets[key] = (left - 1, until)
+        held = self._held.get(key)
+        if held is not None and held.left > 0 and self._clock() < held.until:
+            held.left -= 1
             return True
         self._refuse_if_full(scope, key)
         return False
@@ -139,17 +149,29 @@ class Limits:
             self._refuse(scope, until - now)
 
     async def _take_ticket(self, scope: Scope, key: str) -> None:
-        rate = self._rates[scope]
-        asked_at = self._clock()
-        if await self._ask(lambda on: on.acquire_entry(key, rate.tickets, rate.seconds)):
-            if rate.ticket > 1:
-                _remember(self._tickets, key, (rate.ticket - 1, asked_at + rate.ticket_life))
+        rate, now = self._rates[scope], self._clock()
+        wanted = self._wanted(key, rate, now)
+        if await self._enters(key, rate, wanted) or (
+            wanted > 1 and await self._enters(key, rate, wanted := 1)
+        ):
+            left = wanted * rate.ticket - 1
+            _remember(self._held, key, _Held(wanted, left, now + rate.ticket_life))
             return
-        oldest, count = await self._ask(lambda on: on.get_moving_window(key, rate.tickets, rate.seconds))
-        if count < rate.tickets:
+        oldest, there = await self._ask(lambda on: on.get_moving_window(key, rate.tickets, rate.seconds))
+        if there < rate.tickets:
             # One has just left.
             self._refuse(scope, timedelta(0))
         self._close(scope, key, oldest)
+
+    async def _enters(self, key: str, rate: Rate, count: int) -> bool:
+        return await self._ask(lambda on: on.acquire_entry(key, rate.tickets, rate.seconds, count))
+
+    def _wanted(self, key: str, rate: Rate, now: datetime) -> int:
+        """Twice as many tickets as before if they were used up in time; else one, as what is left is lost."""
+        held = self._held.get(key)
+        if held is None or held.left > 0 or now >= held.until:
+            return 1
+        return min(2 * held.taken, rate.at_once)
 
     def _close(self, scope: Scope, key: str, oldest: float) -> None:
         """Nobody is let in until the oldest entry has left: it can only be later, as others enter as well."""

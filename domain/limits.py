@@ -8,8 +8,10 @@ from pydantic import Field
 
 from domain.values import Value
 
-# A window that lets in more than this many at once is counted in tickets.
-_COUNTED_ONE_BY_ONE: Final = 20
+# How many entries a window holds, up to twice as many.
+_KEPT: Final = 200
+# A process takes no more of a window at once than one of so many shares.
+_SHARES: Final = 20
 _LONGEST: Final = timedelta(seconds=1)
 
 
@@ -33,9 +35,9 @@ class Scope(StrEnum):
 class Rate(Value):
     """At most ``most`` in any ``seconds``, over all processes.
 
-    Small rates are counted one by one, and exactly. Of large ones a process takes a ticket for several
-    requests, and uses it within half the window, at most a second. So it is certain that no more than
-    ``most`` are let in within any half window, and over time no more than the rate says.
+    A process that is asked often takes several tickets at once, and uses them within half the window, at most
+    a second. So it is certain that no more than ``most`` are let in within any half window, and over time no
+    more than the rate says. Of a small rate it takes one at a time, which is used at once: that is exact.
     """
 
     most: Annotated[int, Field(ge=1, le=100_000_000)]
@@ -43,13 +45,18 @@ class Rate(Value):
 
     @property
     def ticket(self) -> int:
-        """How many requests one ticket lets in."""
-        return max(1, self.most // _COUNTED_ONE_BY_ONE)
+        """How many requests one ticket lets in: one, unless a window were too long with so many."""
+        return max(1, self.most // _KEPT)
 
     @property
     def tickets(self) -> int:
         """How many tickets there are in a window."""
         return self.most // self.ticket
+
+    @property
+    def at_once(self) -> int:
+        """How many of them one process may take at once."""
+        return max(1, self.tickets // _SHARES)
 
     @property
     def ticket_life(self) -> timedelta:

@@ -14,14 +14,14 @@ from sqlalchemy import delete, text
 from storage.database import Database
 from storage.tables import rate_windows
 
-# The last but ``limit``-th entry decides, as whatever came before it has left earlier.
+# The oldest of those that would be one too many decides, as whatever came before it has left earlier.
 _ENTER: Final = text("""
     INSERT INTO rate_windows AS kept (key, entered_at, forget_at)
-    VALUES (:key, ARRAY[CAST(:now AS timestamptz)], :forget_at)
+    VALUES (:key, array_fill(CAST(:now AS timestamptz), ARRAY[CAST(:amount AS integer)]), :forget_at)
     ON CONFLICT (key) DO UPDATE SET forget_at = excluded.forget_at,
-        entered_at = excluded.entered_at || kept.entered_at[1 : CAST(:limit AS integer) - 1]
-    WHERE kept.entered_at[CAST(:limit AS integer)] IS NULL
-        OR kept.entered_at[CAST(:limit AS integer)] <= :left_at
+        entered_at = excluded.entered_at || kept.entered_at[1 : CAST(:others AS integer)]
+    WHERE kept.entered_at[CAST(:others AS integer) + 1] IS NULL
+        OR kept.entered_at[CAST(:others AS integer) + 1] <= :left_at
     RETURNING true
 """)
 _LOOK: Final = text("""
@@ -38,10 +38,14 @@ class Windows:
         self._database = database
         self._clock = clock
 
-    async def acquire_entry(self, key: str, limit: int, expiry: int) -> bool:
-        """Enter the window of ``expiry`` seconds, unless ``limit`` others are in it. One statement."""
+    async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Enter the window of ``expiry`` seconds so many times, or not at all if ``limit`` were passed.
+
+        One statement.
+        """
         now, window = self._clock(), timedelta(seconds=expiry)
-        facts = {"key": key, "now": now, "limit": limit, "left_at": now - window, "forget_at": now + window}
+        facts = {"key": key, "now": now, "amount": amount, "others": limit - amount}
+        facts |= {"left_at": now - window, "forget_at": now + window}
         async with self._database.nobodys() as db:
             return (await db.execute(_ENTER, facts)).scalar() is True
 

@@ -8,6 +8,7 @@ from tests.mutants import (
     companies,
     evidence,
     eyes,
+    floods,
     lives,
     messages,
     mirror,
@@ -23,6 +24,7 @@ from tests.mutants.mutant import Mutant, Waiting
 
 MUTANTS = (
     *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS),
+    *floods.MUTANTS,
     *(*walls.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
     *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
