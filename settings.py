@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import MutableMapping
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -112,6 +113,14 @@ class Settings(BaseSettings):
             if len(base64.b64decode(key.get_secret_value(), validate=True)) != 32:
                 raise ValueError("each key is 32 bytes, base64-encoded")
         return keys
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        # Uvicorn takes whatever it cannot read for a name, and * for everybody.
+        for proxy in proxies:
+            ip_network(proxy)
+        return proxies
 
     @model_validator(mode="after")
     def _production_keeps_its_secrets(self) -> Self:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ from starlette.types import Scope as Asgi
 
 from api.deps import address
 from api.limits import Limits, OwnWindows, Windows, household
+from dev import PROJECT
 from domain.errors import NotFound, RateLimited, Unauthorized
 from domain.limits import Rate, Scope
 from local.ports import LOOPBACK, any_port
@@ -273,6 +275,14 @@ async def test_where_a_request_came_from_only_proxies_that_are_trusted_can_say(
     transport = httpx.ASGITransport(served.loaded_app, client=(comes_from, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://paysaga") as http:
         assert (await http.get("/", headers={"X-Forwarded-For": said})).text == counted_as
+
+
+@pytest.mark.parametrize("page", ["docs/operations/limits.md", "deploy/example.env"])
+def test_operators_are_told_the_rates_there_are(page: str) -> None:
+    told = dict(re.findall(r"PAYSAGA_(\w+_RATE)(?:` \| `|=)([^`\n]+)", (PROJECT / page).read_text()))
+    known = {name.upper(): rate for name, rate in settings().model_dump().items() if name.endswith("_rate")}
+    assert settings(**{name.lower(): rate for name, rate in told.items()}).rates == settings().rates
+    assert told.keys() == known.keys()
 
 
 # --- Where they count together --------------------------------------------------------------------
