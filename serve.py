@@ -1,17 +1,26 @@
 """Root: the HTTP face as one ASGI application, and the server that carries it."""
 
+import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from limits.aio.storage import RedisStorage
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
+from activities.world import World
 from api import app
 from api.deps import House
+from api.limits import Limits, Windows
 from console import app as pages
 from installation import connect_temporal, open_world, tokens_of
-from settings import Settings, configure_logging
+from settings import Settings, configure_logging, key_bytes
+from storage.windows import Windows as DatabaseWindows
 
 
 @asynccontextmanager
@@ -19,7 +28,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     """Everything the routes use. Nothing here waits for another server; ``/readyz`` tells what is missing."""
     temporal = await connect_temporal(settings, lazy=True)
     platform_key = settings.sandbox_platform_key
-    async with open_world(settings, temporal) as world:
+    async with open_world(settings, temporal) as world, shared_windows(settings, world) as windows:
         yield House(
             world=world,
             temporal=temporal,
@@ -29,7 +38,39 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             development=settings.development,
             api_base_allowed=settings.provider_api_base_allowed,
             sandbox_platform_key=platform_key.get_secret_value() if platform_key else None,
+            limits=Limits(settings.rates, windows, world.clock, salt=_salt(settings)),
         )
+
+
+@asynccontextmanager
+async def shared_windows(settings: Settings, world: World) -> AsyncIterator[Windows]:
+    """Where our processes count together."""
+    if settings.redis_url is None:
+        yield DatabaseWindows(world.database, world.clock)
+        return
+    # One try, and no long one: whoever asks is waiting.
+    pool = ConnectionPool.from_url(
+        settings.redis_url.get_secret_value(),
+        max_connections=50,
+        socket_connect_timeout=1,
+        socket_timeout=1,
+        retry=Retry(NoBackoff(), retries=0),
+    )
+    storage = RedisStorage(
+        "async+redis://",
+        implementation="redispy",
+        key_prefix="paysaga:limits",
+        connection_pool=pool,  # type: ignore[arg-type]  # documented, and typed as if it were none
+    )
+    try:
+        yield storage
+    finally:
+        await pool.aclose()
+
+
+def _salt(settings: Settings) -> bytes:
+    """The same for all processes of an installation, and known to nobody else."""
+    return hmac.digest(key_bytes(settings.signing_keys)[0], b"paysaga rate limits", "sha256")
 
 
 def application(settings: Settings) -> FastAPI:
@@ -43,18 +84,24 @@ def application(settings: Settings) -> FastAPI:
 def main() -> None:
     settings = Settings()
     configure_logging(settings)
-    uvicorn.run(
-        application(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        timeout_graceful_shutdown=2,
-        timeout_keep_alive=30,
-        h11_max_incomplete_event_size=32 * 1024,
-    )
+    uvicorn.run(application(settings), **server_options(settings))
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """How Uvicorn carries the application."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        # Uvicorn itself would believe whatever comes from this machine.
+        "forwarded_allow_ips": list(settings.trusted_proxies),
+        "date_header": True,
+        "timeout_graceful_shutdown": 2,
+        "timeout_keep_alive": 30,
+        "h11_max_incomplete_event_size": 32 * 1024,
+    }
 
 
 if __name__ == "__main__":

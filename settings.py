@@ -8,15 +8,32 @@ import logging
 import re
 from collections.abc import MutableMapping
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import limits
 import structlog
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
+from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from domain.limits import Rate, Scope
 
 # Secrets that ship with the source. Handy on a laptop, refused in production.
 DEVELOPMENT_MARK = "development"
+# What people who prove nothing may put on a tenant's record.
+CLAIMS = Rate(most=60, seconds=60)
+
+
+def _rate(value: object) -> object:
+    """A rate as it is written down: `10/minute`, `200/2 seconds`."""
+    if not isinstance(value, str):
+        return value
+    item = limits.parse(value)
+    return Rate(most=item.amount, seconds=item.get_expiry())
+
+
+Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 
 
 class Settings(BaseSettings):
@@ -67,10 +84,26 @@ class Settings(BaseSettings):
     time_scale: Annotated[float, Field(ge=1, le=1_000_000)] = 1
     """Divides every business delay, for demonstrations and tests."""
 
+    tenant_rate: Limit = Rate(most=200, seconds=2)
+    """What one tenant may ask of all processes: a hundred times a second, and two hundred times at once."""
+    login_rate: Limit = Rate(most=10, seconds=60)
+    """Logins of one app, whether they open or not."""
+    failed_login_rate: Limit = Rate(most=100, seconds=60)
+    """Logins from one address that do not open, whatever their app."""
+    public_rate: Limit = Rate(most=600, seconds=10)
+    """From one address: payers' pages, price lists, reads with a checkout token."""
+    forgery_rate: Limit = Rate(most=100, seconds=60)
+    """Provider webhooks from one address that do not verify."""
+    redis_url: SecretStr | None = None
+    """Where processes count together what is limited; without it, in the database."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses and networks of the proxies in front of us, comma-separated: only what they say of where a
+    request came from is believed."""
+
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("signing_keys", "audit_keys", "vault_keys", mode="before")
+    @field_validator("signing_keys", "audit_keys", "vault_keys", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
@@ -84,6 +117,14 @@ class Settings(BaseSettings):
             if len(base64.b64decode(key.get_secret_value(), validate=True)) != 32:
                 raise ValueError("each key is 32 bytes, base64-encoded")
         return keys
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        # Uvicorn takes whatever it cannot read for a name, and * for everybody.
+        for proxy in proxies:
+            ip_network(proxy)
+        return proxies
 
     @model_validator(mode="after")
     def _production_keeps_its_secrets(self) -> Self:
@@ -105,6 +146,18 @@ class Settings(BaseSettings):
     @property
     def development(self) -> bool:
         return self.env == "development"
+
+    @property
+    def rates(self) -> dict[Scope, Rate]:
+        """What is limited, and how."""
+        return {
+            Scope.TENANT: self.tenant_rate,
+            Scope.LOGIN: self.login_rate,
+            Scope.FAILED_LOGIN: self.failed_login_rate,
+            Scope.PUBLIC: self.public_rate,
+            Scope.FORGERY: self.forgery_rate,
+            Scope.CLAIM: CLAIMS,
+        }
 
     @property
     def base_url(self) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -10,6 +11,9 @@ from fastapi import Request, Response
 from starlette.background import BackgroundTask
 
 from activities.world import World
+from api.limits import Limits
+from domain.errors import RateLimited
+from domain.limits import Scope
 from domain.values import Value
 from storage import audit
 
@@ -63,7 +67,14 @@ async def on_record(request: Request, response: Response) -> None:
     if affair.proven:
         await _write(world, deed)
     else:
-        response.background = BackgroundTask(_write, world, deed)
+        response.background = BackgroundTask(_write_claimed, world, request.app.state.house.limits, deed)
+
+
+async def _write_claimed(world: World, limits: Limits, deed: audit.Deed) -> None:
+    """What people do who only claim to be somebody goes on record as long as it does not bury the rest."""
+    with suppress(RateLimited):
+        await limits.spend(Scope.CLAIM, deed.tenant_id)
+        await _write(world, deed)
 
 
 async def _write(world: World, deed: audit.Deed) -> None:

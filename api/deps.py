@@ -15,10 +15,12 @@ from temporalio.client import Client
 
 from activities.world import World
 from api.affairs import Affair, concerns
+from api.limits import Limits, household
 from api.tokens import AccessClaims, Tokens
 from api.turns import Turns
 from domain import text
 from domain.errors import Forbidden, Unauthorized
+from domain.limits import Scope
 from domain.tenant import MAY_ADMINISTER, MAY_TRADE, Caller, Credential, Role
 from storage import tenants
 from storage.audit import Deed
@@ -62,6 +64,7 @@ class House:
     development: bool
     api_base_allowed: bool
     sandbox_platform_key: str | None
+    limits: Limits
     believed: Believed = field(default_factory=Believed)
     turns: Turns = field(default_factory=Turns)
 
@@ -105,7 +108,7 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 async def caller(request: Request, here: TheHouse, bearer: Bearer) -> Caller:
     """Who is calling, as their token vouches and their credential still does. It is their tenant's affair.
 
-    Raises ``Unauthorized`` or ``TokenExpired``.
+    Raises ``Unauthorized``, ``TokenExpired`` or ``RateLimited``.
     """
     who = await vouched_for(here, bearer)
     concerns(request, Affair(tenant_id=who.tenant_id, actor=actor(who), credential_id=who.credential_id))
@@ -113,7 +116,13 @@ async def caller(request: Request, here: TheHouse, bearer: Bearer) -> Caller:
 
 
 async def vouched_for(here: House, bearer: HTTPAuthorizationCredentials | None) -> Caller:
-    """Who holds this token. Raises as ``caller`` does."""
+    """Who holds this token, if their tenant does not ask too often. Raises as ``caller`` does."""
+    who = await _holder(here, bearer)
+    await here.limits.spend(Scope.TENANT, who.tenant_id)
+    return who
+
+
+async def _holder(here: House, bearer: HTTPAuthorizationCredentials | None) -> Caller:
     if bearer is None:
         raise Unauthorized
     now, token = here.world.clock(), bearer.credentials
@@ -147,6 +156,22 @@ def _one_of(roles: frozenset[Role]) -> Any:
 
 Trader = Annotated[Caller, _one_of(MAY_TRADE)]
 Owner = Annotated[Caller, _one_of(MAY_ADMINISTER)]
+
+
+def address(request: Request) -> str:
+    """Who is counted as one where nobody says who they are."""
+    return household(request.client.host) if request.client else ""
+
+
+Address = Annotated[str, Depends(address)]
+
+
+async def in_public(here: TheHouse, address: Address) -> None:
+    """For what needs no token of a tenant: as often as one address may ask. Raises ``RateLimited``."""
+    await here.limits.spend(Scope.PUBLIC, address)
+
+
+InPublic = Depends(in_public)
 
 
 async def operator(here: TheHouse, key: Annotated[str | None, Depends(_admin)]) -> str:

@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 from api import routing
 from api.deps import (
     About,
+    Address,
     AnyCaller,
     Bearer,
     Exchange,
@@ -24,6 +25,7 @@ from api.deps import (
     TheHouse,
     Trader,
     actor,
+    in_public,
     vouched_for,
 )
 from api.strict import Answer, Instant, Model, Moment, StrictRoute, in_utc
@@ -295,6 +297,7 @@ async def get_payment(
     here: TheHouse,
     bearer: Bearer,
     later: BackgroundTasks,
+    address: Address,
     token: Annotated[str | None, Query()] = None,
 ) -> PaymentWithEvents:
     """One payment with its history: for its tenant, or for the payer who holds its checkout token.
@@ -304,6 +307,7 @@ async def get_payment(
     if token is None:
         tenant_id = (await vouched_for(here, bearer)).tenant_id
     else:
+        await in_public(here, address)
         tenant_id = payee(here, token, payment_id)
     async with here.world.database.tenant(tenant_id) as tx:
         payment = await payments.get(tx, payment_id)

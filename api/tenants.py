@@ -15,13 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.outbound import screen
 from api import secrets
 from api.affairs import Affair
-from api.deps import About, AnyCaller, Exchange, House, Owner, PlatformOperator, TheHouse, actor
+from api.deps import About, Address, AnyCaller, Exchange, House, Owner, PlatformOperator, TheHouse, actor
 from api.invoices import PartyAnswer, TaxAnswer
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.billing import AfterDunning, Schedule
 from domain.catalog import MOST_LISTED
 from domain.endpoint import Endpoint
 from domain.errors import Unauthorized, ValidationFailed
+from domain.limits import Scope
 from domain.money import CURRENCIES, LARGEST
 from domain.signatures import new_secret
 from domain.tenant import (
@@ -187,8 +188,19 @@ async def register(body: NewTenant, by: PlatformOperator, here: TheHouse, about:
 
 
 @router.post("/login")
-async def login(body: Login, here: TheHouse, about: About) -> AccessToken:
-    """An access token for a credential of this app."""
+async def login(body: Login, here: TheHouse, about: About, address: Address) -> AccessToken:
+    """An access token for a credential of this app. Each app may ask ten times a minute.
+
+    An address from which many logins fail is not heard for a while, whichever app it asks for.
+    """
+    # First: else each name that somebody makes up would be counted, and so remembered.
+    await here.limits.check(Scope.FAILED_LOGIN, address)
+    await here.limits.spend(Scope.LOGIN, body.app_name)
+    async with here.limits.counting(Scope.FAILED_LOGIN, address, Unauthorized):
+        return await _logged_in(body, here, about)
+
+
+async def _logged_in(body: Login, here: House, about: Exchange) -> AccessToken:
     now = here.world.clock()
     credential_id = secrets.credential_of(body.app_secret)
     async with here.world.database.system() as tx:

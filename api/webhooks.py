@@ -8,15 +8,17 @@ from fastapi import APIRouter, BackgroundTasks, Request
 from activities import mirror, news
 from activities.world import alert
 from api.affairs import Affair, concerns
-from api.deps import House, TheHouse
+from api.deps import Address, House, TheHouse
 from api.problems import RAW_BODY
 from api.strict import Answer
-from domain.errors import NotFound, UnreadableEvent
+from domain.errors import NotFound, SignatureInvalid, SignatureMissing, UnreadableEvent
+from domain.limits import Scope
 from domain.payment import Payment
 from domain.said import Said
 from domain.standing import SubscriptionRef
 from domain.subscription import BillingNews
-from providers.base import PROVIDERS
+from domain.tenant import ProviderAccount
+from providers.base import PROVIDERS, Heard
 from storage import inbox, payments
 from workflows import messages
 
@@ -30,31 +32,14 @@ class Received(Answer):
 
 @router.post("/{provider}/{account_id}", openapi_extra=RAW_BODY)
 async def receive(
-    provider: str, account_id: str, request: Request, here: TheHouse, later: BackgroundTasks
+    provider: str, account_id: str, request: Request, here: TheHouse, later: BackgroundTasks, address: Address
 ) -> Received:
     """Store a provider's event. 200 says: it is on disk, and will take effect."""
-    if provider not in PROVIDERS:
-        raise NotFound
     body = await request.body()
     world, now = here.world, here.world.clock()
-    async with world.database.system() as tx:
-        # The address is all that says whose event this is; its signature must then prove it.
-        account, adapter = await world.provider(tx, account_id, provider)
-    sender = Affair(
-        tenant_id=account.tenant_id,
-        actor=f"claimed:{provider}",
-        proven=False,
-        action="webhook.receive",
-        resource=account_id,
-        provider=provider,
-    )
-    concerns(request, sender)
-    try:
-        observations = adapter.read_webhook(request.headers, body, now)
-    except UnreadableEvent:
-        # Its text may quote the body; the place is enough to go and look.
-        log.error("webhook_unreadable", provider=provider, account_id=account_id)  # noqa: TRY400
-        raise
+    # What verifies is never turned away: anybody may have a provider send things that do not.
+    async with here.limits.counting(Scope.FORGERY, address, NotFound, SignatureMissing, SignatureInvalid):
+        account, observations = await _verified(provider, account_id, request, here, body)
     letters: list[tuple[str, Said, Payment]] = []
     moved: list[SubscriptionRef] = []
     async with world.database.tenant(account.tenant_id) as tx:
@@ -78,6 +63,33 @@ async def receive(
         later.add_task(_pass_on, here, payment, told, hearing)
     later.add_task(_wake, here, moved)
     return Received()
+
+
+async def _verified(
+    provider: str, account_id: str, request: Request, here: House, body: bytes
+) -> tuple[ProviderAccount, list[Heard]]:
+    """Whose account this is, and what its provider says."""
+    if provider not in PROVIDERS:
+        raise NotFound
+    world = here.world
+    async with world.database.system() as tx:
+        # The address is all that says whose event this is; its signature must then prove it.
+        account, adapter = await world.provider(tx, account_id, provider)
+    sender = Affair(
+        tenant_id=account.tenant_id,
+        actor=f"claimed:{provider}",
+        proven=False,
+        action="webhook.receive",
+        resource=account_id,
+        provider=provider,
+    )
+    concerns(request, sender)
+    try:
+        return account, adapter.read_webhook(request.headers, body, world.clock())
+    except UnreadableEvent:
+        # Its text may quote the body; the place is enough to go and look.
+        log.error("webhook_unreadable", provider=provider, account_id=account_id)  # noqa: TRY400
+        raise
 
 
 async def _pass_on(here: House, payment: Payment, told: Said, hearing: str) -> None:

@@ -24,7 +24,7 @@ from dev import Platform
 from domain.events import Announcement
 from storage import events
 from tests.hostile import DEEDS, receiving
-from tests.house import House, Tenant, eventually
+from tests.house import UNHURRIED, House, Tenant, eventually
 from tests.world import world_of
 
 ORDINARY = 20
@@ -152,7 +152,9 @@ async def main() -> None:
     port_base = int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000"))
     with tempfile.TemporaryDirectory(prefix="paysaga bench ") as folder:
         async with (
-            Platform(Path(folder), port_base, time_scale=60, say=console.print) as platform,
+            Platform(
+                Path(folder), port_base, time_scale=60, settings=UNHURRIED, say=console.print
+            ) as platform,
             httpx.AsyncClient(base_url=platform.ready["apiUrl"], trust_env=False, timeout=15) as http,
         ):
             house = House(platform.ready, http, Path(folder))

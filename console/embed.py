@@ -13,14 +13,14 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from api.deps import House, TheHouse
+from api.deps import House, InPublic, TheHouse
 from console.pricelist import PriceList, price_list
 from documents.words import Language
 from domain.errors import NotFound
 from domain.tenant import Tenant
 from storage import catalog, tenants
 
-router = APIRouter(prefix="/embed", include_in_schema=False)
+router = APIRouter(prefix="/embed", include_in_schema=False, dependencies=[InPublic])
 
 _SCRIPT: Final = Path(__file__).parent / "static" / "pricing.js"
 _TENANT_ID: Final = re.compile(r"ten_[0-9a-z]{26}")

@@ -11,7 +11,7 @@ from babel.dates import format_date
 from fastapi import APIRouter, BackgroundTasks, Query, Request
 from fastapi.responses import HTMLResponse
 
-from api.deps import TheHouse
+from api.deps import InPublic, TheHouse
 from api.payments import nudge, payee
 from console.pages import PageRoute, language_of, render
 from console.situations import MANNERS, Situation, Way, arrived, given_back, situation
@@ -21,7 +21,7 @@ from domain.money import Money
 from domain.payment import Payment, PaymentStatus
 from storage import payments, tenants
 
-router = APIRouter(prefix="/pay", include_in_schema=False, route_class=PageRoute)
+router = APIRouter(prefix="/pay", include_in_schema=False, route_class=PageRoute, dependencies=[InPublic])
 
 _DECLINED: Final = "payment.attempt_failed"
 

@@ -6,13 +6,13 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from api.deps import TheHouse
+from api.deps import InPublic, TheHouse
 from console.embed import on_sale
 from console.pages import PageRoute, language_of, render
 from console.pricelist import WORDS
 from documents.words import Language
 
-router = APIRouter(prefix="/pricing", include_in_schema=False, route_class=PageRoute)
+router = APIRouter(prefix="/pricing", include_in_schema=False, route_class=PageRoute, dependencies=[InPublic])
 
 _OTHER: Final = {Language.EN: Language.HU, Language.HU: Language.EN}
 

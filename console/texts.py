@@ -86,6 +86,9 @@ _EN: Final = {
     "so can your bank's statement.",
     "not_found_title": "There is nothing here",
     "not_found_text": "The address may be incomplete, or it belongs to something else.",
+    "rate_limited_title": "One moment, please",
+    "rate_limited_text": "Too many requests came from your network. Nothing has changed. "
+    "Wait a little, then load this page again.",
     "trouble_title": "This cannot be shown right now",
     "trouble_text": "The fault is ours, and it has changed nothing. Please try again in a moment.",
 }
@@ -168,6 +171,9 @@ _HU: Final = {
     "mi lett a fizetéssel; a bankszámlakivonatán is látszik.",
     "not_found_title": "Itt nincs semmi",
     "not_found_text": "A cím hiányos lehet, vagy máshoz tartozik.",
+    "rate_limited_title": "Egy kis türelmet kérünk",
+    "rate_limited_text": "Túl sok kérés érkezett az Ön hálózatáról. Várjon egy kicsit, majd töltse be újra "
+    "az oldalt. Semmi sem változott.",
     "trouble_title": "Ezt most nem tudjuk megmutatni",
     "trouble_text": "A hiba nálunk van, és nem változtatott semmin. Kérjük, próbálja újra kis idő múlva.",
 }

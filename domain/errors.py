@@ -110,6 +110,10 @@ class CurrencyUnsupported(ValidationFailed):
     code, title = "currency_unsupported", "The provider does not take this currency"
 
 
+class RateLimited(Refusal):
+    status, code, title, retryable = 429, "rate_limited", "You ask too often; wait a moment", True
+
+
 # --- The state of things --------------------------------------------------------------------------
 
 

@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -42,6 +43,8 @@ class Plan:
     time_scale: float = 1.0
     sandbox_url: str | None = None
     """Where API and worker call the sandbox; None: where it is."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of API and worker, beside those that follow from all this."""
 
     def url(self, port: str) -> str:
         """The base address of one of the servers."""
@@ -179,6 +182,7 @@ class Plan:
             "PAYSAGA_SANDBOX_URL": self.sandbox_url or self.url("sandbox"),
             "PAYSAGA_SANDBOX_PLATFORM_KEY": self.keys.sandbox_platform_key,
             "PAYSAGA_TIME_SCALE": f"{self.time_scale:g}",
+            **self.settings,
         }
 
     async def _answers(self, url: str) -> bool:

@@ -34,6 +34,7 @@ class Database:
         )
 
         self._frozen = self._engine.execution_options(isolation_level="REPEATABLE READ")
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def tenant(self, tenant_id: str, *, frozen: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -55,6 +56,12 @@ class Database:
         async with (self._frozen if frozen else self._engine).begin() as tx:
             await tx.execute(_AS_SYSTEM)
             yield tx
+
+    @asynccontextmanager
+    async def nobodys(self) -> AsyncIterator[AsyncConnection]:
+        """For single statements about what belongs to nobody; each is a transaction of its own."""
+        async with self._single.connect() as db:
+            yield db
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -10,7 +10,7 @@ import pytest
 
 from dev import Platform
 from tests.docs.pages import left_out
-from tests.house import House, Receiver, Tenant
+from tests.house import UNHURRIED, House, Receiver, Tenant
 
 # A minute of business takes a second.
 TIME_SCALE = 60
@@ -26,6 +26,7 @@ async def house() -> AsyncIterator[House]:
             Path(folder),
             port_base,
             time_scale=TIME_SCALE,
+            settings=UNHURRIED,
             say=print,
         )
         async with (

@@ -32,6 +32,11 @@ CARD = "4242424242424242"
 DECLINED = "4000000000000002"
 ENDED = ("SUCCEEDED", "FAILED", "EXPIRED", "CANCELLED")
 
+# Stories ask thousands of times within seconds, all from one address; that this is limited, others tell.
+UNHURRIED = {
+    f"PAYSAGA_{of}_RATE": "1000000/second" for of in ("TENANT", "LOGIN", "FAILED_LOGIN", "PUBLIC", "FORGERY")
+}
+
 Json = dict[str, Any]
 
 

@@ -8,6 +8,7 @@ import pytest
 import structlog
 from pydantic import ValidationError
 
+from domain.limits import Rate, Scope
 from settings import Settings, configure_logging, redact
 
 KEY = base64.b64encode(bytes(32)).decode()
@@ -50,6 +51,29 @@ def test_an_admin_key_that_is_on_its_way_out_is_held_to_the_same(key: str) -> No
 def test_keys_are_32_bytes(keys: str) -> None:
     with pytest.raises(ValidationError):
         settings(vault_keys=keys)
+
+
+def test_limits_are_on_unless_they_are_set_to_something_else() -> None:
+    assert (settings().tenant_rate, settings().login_rate) == (
+        Rate(most=200, seconds=2),
+        Rate(most=10, seconds=60),
+    )
+    assert settings(env="development").rates == settings().rates
+    assert settings(login_rate="3/5 minutes").rates[Scope.LOGIN] == Rate(most=3, seconds=300)
+
+
+@pytest.mark.parametrize("rate", ["", "many", "0/minute", "10", "-1/minute", "10/day"])
+def test_what_is_no_limit_is_refused(rate: str) -> None:
+    with pytest.raises(ValidationError):
+        settings(tenant_rate=rate)
+
+
+@pytest.mark.parametrize("proxies", ["*", "proxy.example.com", "10.1.2.3/8", "10.0.0.0/8;10.1.1.1"])
+def test_nobody_is_trusted_by_mistake(proxies: str) -> None:
+    assert settings().trusted_proxies == ()
+    assert settings(trusted_proxies="10.0.0.0/8,::1").trusted_proxies == ("10.0.0.0/8", "::1")
+    with pytest.raises(ValidationError):
+        settings(trusted_proxies=proxies)
 
 
 def test_no_setting_shows_its_secret() -> None:

@@ -27,6 +27,7 @@ from storage import (
     reconciliation,
     refunds,
     subscriptions,
+    windows,
 )
 from workflows import messages, schedules
 from workflows.health import Witness
@@ -57,6 +58,8 @@ _ANEW_EVERY: Final = timedelta(hours=1)
 _FIRST: Final = datetime.fromtimestamp(0, UTC)
 # A courier wakes itself for what is due; this much later it must have been lost.
 _OVERDUE_AFTER: Final = timedelta(seconds=5)
+# Windows last minutes, and nobody reads an old one.
+_TIDIED_EVERY: Final = timedelta(minutes=1)
 
 
 class Sweeps:
@@ -92,6 +95,7 @@ class Sweeps:
             )
         ]
         rounds.append(asyncio.create_task(self._again(self._sealer.seal_trails, pause=SEALED_EVERY)))
+        rounds.append(asyncio.create_task(self._again(self.forget_windows, pause=_TIDIED_EVERY)))
         try:
             yield
         finally:
@@ -106,6 +110,10 @@ class Sweeps:
             except Exception as error:  # noqa: BLE001 - whatever is away now, the next round asks again
                 log.warning("sweep_postponed", sweep=sweep.__name__, reason=type(error).__name__)
             await asyncio.sleep(pause.total_seconds())
+
+    async def forget_windows(self) -> None:
+        """Drop what was counted of those who have not been here for a while."""
+        await windows.forget(self._world.database, self._world.clock())
 
     async def start_orders(self) -> None:
         """Give every accepted order its workflow, and every open payment one that went missing."""

@@ -15,6 +15,7 @@ from storage.tables.billing import (
     subscriptions,
 )
 from storage.tables.catalog import plans, prices
+from storage.tables.limits import rate_windows
 from storage.tables.messages import (
     deliveries,
     delivery_attempts,
@@ -62,6 +63,7 @@ __all__ = [
     "prices",
     "provider_accounts",
     "provider_health",
+    "rate_windows",
     "reconciliation_differences",
     "reconciliation_runs",
     "reconciliation_sightings",

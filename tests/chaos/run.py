@@ -22,7 +22,7 @@ from tests.chaos.payers import Company, Sale
 from tests.chaos.plan import SHOPS, Plan, fates
 from tests.chaos.proxy import Proxy
 from tests.chaos.shops import SETTLED, Shop, Told
-from tests.house import House
+from tests.house import UNHURRIED, House
 
 # A minute of business takes a second.
 TIME_SCALE: Final = 60
@@ -104,7 +104,14 @@ async def _scene(seed: int, data_dir: Path, port_base: int, say: Say) -> AsyncIt
         ]
         mailroom = Mailroom([moods(seed, shop) for shop in range(SHOPS)])
         await held.enter_async_context(mailroom.open())
-        platform = Platform(data_dir, port_base, time_scale=TIME_SCALE, sandbox_url=to_company.url, say=say)
+        platform = Platform(
+            data_dir,
+            port_base,
+            time_scale=TIME_SCALE,
+            sandbox_url=to_company.url,
+            settings=UNHURRIED,
+            say=say,
+        )
         ready = (await held.enter_async_context(platform)).ready
         to_api.server_port = httpx.URL(ready["apiUrl"]).port or 0
         to_company.server_port = httpx.URL(ready["sandboxUrl"]).port or 0

@@ -8,6 +8,7 @@ from tests.mutants import (
     companies,
     evidence,
     eyes,
+    floods,
     lives,
     messages,
     mirror,
@@ -25,6 +26,7 @@ from tests.mutants.mutant import Mutant, Waiting
 MUTANTS = (
     *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS),
     *(*walls.MUTANTS, *tokens.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
+    *floods.MUTANTS,
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
     *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
     *(*changing.MUTANTS, *lives.MUTANTS),

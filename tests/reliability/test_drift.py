@@ -11,7 +11,7 @@ import pytest
 
 from dev import Platform
 from domain.reconciliation import Drift
-from tests.house import House, Json, eventually
+from tests.house import UNHURRIED, House, Json, eventually
 from tests.reliability.planting import CLEAN, DRIFT, Ground, Key, lost_webhook
 from tests.stories.test_reconciliation import GRACE, differences, done, nobodys_capture, started
 
@@ -24,7 +24,7 @@ async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     base = int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")) + 40 + 20 * number
     folder: Path = tmp_path_factory.mktemp("drift") / "a house of its own"
-    platform = Platform(folder, base, time_scale=60, say=print)
+    platform = Platform(folder, base, time_scale=60, settings=UNHURRIED, say=print)
     async with (
         platform,
         httpx.AsyncClient(base_url=platform.ready["apiUrl"], trust_env=False, timeout=15) as http,

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from dev import Platform
-from tests.house import ENDED, House, Json, Receiver, Tenant, eventually
+from tests.house import ENDED, UNHURRIED, House, Json, Receiver, Tenant, eventually
 from tests.reliability.operator import paysaga
 from tests.subscriber import Subscriber, plan
 
@@ -26,7 +26,7 @@ async def own(tmp_path: Path) -> AsyncIterator[House]:
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     base = int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")) + 80 + 20 * number
     folder = tmp_path / "a house of its own"
-    platform = Platform(folder, base, time_scale=60, say=print)
+    platform = Platform(folder, base, time_scale=60, settings=UNHURRIED, say=print)
     async with (
         platform,
         httpx.AsyncClient(base_url=platform.ready["apiUrl"], trust_env=False, timeout=15) as http,

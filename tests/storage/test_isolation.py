@@ -24,8 +24,14 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 RUNTIME, OWNER, SYSTEM = "paysaga_runtime", "paysaga_owner", "paysaga_system"
+# Rows that are nobody's: a digest, and when something was counted under it.
+NOBODYS = "rate_windows"
 # Which column says whose a row is.
-TABLES = {table: "id" if table == "tenants" else "tenant_id" for table in sorted(metadata.tables)}
+TABLES = {
+    table: "id" if table == "tenants" else "tenant_id"
+    for table in sorted(metadata.tables)
+    if table != NOBODYS
+}
 
 # What they say holds for a minute: no record, so what is over may go.
 DOCUMENTS = {"invoices", "credit_notes"}
@@ -165,7 +171,7 @@ async def test_we_know_every_table_there_is(house: House) -> None:
         """)
     ours = {row["relname"] for row in tables if not row["relname"].startswith("pg_stat_statements")}
     assert ours == {*metadata.tables, "alembic_version"}
-    assert {row["relname"] for row in tables if row["is_of_tenants"]} == {*metadata.tables} - {"tenants"}
+    assert {row["relname"] for row in tables if row["is_of_tenants"]} == {*TABLES} - {"tenants"}
 
 
 @every_table
@@ -334,6 +340,44 @@ async def test_the_system_role_writes_nothing(neighbours: Neighbours, table: str
             await be(db, neighbours.us.id)
             with not_permitted():
                 await db.execute(deed)
+
+
+# --- What is nobody's -----------------------------------------------------------------------------
+
+
+async def test_whoever_acts_for_a_tenant_neither_sees_nor_touches_what_is_counted(
+    neighbours: Neighbours,
+) -> None:
+    row = f"INSERT INTO {NOBODYS} VALUES ('of them', '{{now()}}', now() + interval '1 day')"
+    async with neighbours.house.database() as db:
+        await db.execute(row)
+        assert await count(db, NOBODYS) > 0
+    async with neighbours.as_us() as db:
+        assert await count(db, NOBODYS) == 0
+        assert await db.execute(f"DELETE FROM {NOBODYS}") == "DELETE 0"
+        assert await db.execute(f"UPDATE {NOBODYS} SET forget_at = now()") == "UPDATE 0"
+        with refused_by_policy():
+            await db.execute(row.replace("them", "us"))
+
+
+async def test_neither_the_system_nor_the_owner_reads_what_is_counted(house: House) -> None:
+    async with house.database() as db, db.transaction():
+        await db.execute(f"SET LOCAL ROLE {SYSTEM}")
+        with not_permitted():
+            await count(db, NOBODYS)
+    async with house.database(role=OWNER) as db:
+        assert await count(db, NOBODYS) == 0
+
+
+async def test_what_is_counted_names_nobody_and_is_never_on_disk_for_long(neighbours: Neighbours) -> None:
+    async with neighbours.house.database(role="postgres") as db:
+        kept = await db.fetchval(f"SELECT string_agg(row_to_json(t)::text, ' ') FROM {NOBODYS} t")
+        persistence = await db.fetchval(
+            "SELECT relpersistence::text FROM pg_class WHERE relname = $1", NOBODYS
+        )
+    us = neighbours.us.registered
+    assert not any(name in kept for name in (us["id"], us["appName"], "127.0.0.1"))
+    assert persistence == "u"
 
 
 # --- Nothing stays behind on a connection ---------------------------------------------------------
