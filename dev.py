@@ -39,7 +39,8 @@ class Platform:
     Entering returns when the API accepts payments and raises CannotStart, nothing left behind, if it never
     will. ``ready`` then holds the facts of the ready file, which is written to the data directory and to
     ``ready_file``, and removed on leaving. ``say`` gets the progress in Rich's markup. ``sandbox_url`` is
-    where we call the sandbox, when that is not straight to it.
+    where we call the sandbox, when that is not straight to it; ``settings`` are further ones of API and
+    worker.
     """
 
     ready: dict[str, Any]
@@ -52,6 +53,7 @@ class Platform:
         *,
         time_scale: float = 1.0,
         sandbox_url: str | None = None,
+        settings: Mapping[str, str] | None = None,
         demo_payment: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -60,6 +62,7 @@ class Platform:
         self._ready_files = [self.data_dir / "ready.json", *([ready_file.absolute()] if ready_file else [])]
         self._time_scale = time_scale
         self._sandbox_url = sandbox_url
+        self._settings = settings or {}
         self._demo_payment = demo_payment
         self._say = say
         self._supervisor = Supervisor(self.data_dir, lambda news: say(f"  [yellow]![/] {escape(news)}"))
@@ -72,7 +75,9 @@ class Platform:
             keys = load_or_make(self.data_dir / "secrets.json")
             ports = choose_ports(self._port_base, self.data_dir / "ports.json")
             http = await held.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
-            plan = Plan(PROJECT, self.data_dir, ports, keys, http, self._time_scale, self._sandbox_url)
+            plan = Plan(
+                PROJECT, self.data_dir, ports, keys, http, self._time_scale, self._sandbox_url, self._settings
+            )
             postgres = await held.enter_async_context(
                 EmbeddedPostgres(
                     self.data_dir / "postgres",

@@ -11,7 +11,7 @@ from api import app
 from api.deps import House
 from console import app as pages
 from installation import connect_temporal, open_world, tokens_of
-from settings import Settings, configure_logging
+from settings import Settings, configure_logging, read
 
 
 @asynccontextmanager
@@ -41,7 +41,7 @@ def application(settings: Settings) -> FastAPI:
 
 
 def main() -> None:
-    settings = Settings()
+    settings = read(Settings)
     configure_logging(settings)
     uvicorn.run(
         application(settings),

@@ -1,7 +1,7 @@
 """Data keys wrapped by HashiCorp Vault's transit engine, over its HTTP API: its keys never come here.
 
 Spoken as its documentation has it (developer.hashicorp.com/vault/api-docs/secret/transit): ``encrypt`` and
-``decrypt`` with ``associated_data``, known from 1.13 on. ``rewrap`` is left alone: it takes no associated data.
+``decrypt`` with ``associated_data``, known from 1.13 on. ``rewrap`` takes none, and so is no use here.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _VERSION: Final = re.compile(r"vault:v(\d+):[A-Za-z0-9+/=]+")
 _NEVER: Final[Mapping[str, str]] = {
     "message authentication failed": MISPLACED,
     "invalid ciphertext": MISPLACED,
-    "too old": "Vault does not decrypt with the version that wrapped this key any more (min_decryption_version).",
+    "too old": "Vault has retired the version that wrapped this key (min_decryption_version).",
     "encryption key not found": "Vault has no such transit key.",
 }
 
@@ -44,7 +44,7 @@ class Identity(Protocol):
     """Who we are to Vault."""
 
     async def token(self, http: httpx.AsyncClient) -> str:
-        """A token to go along with a request. Raises ``OSError`` or ``httpx.HTTPError`` when there is none."""
+        """What goes along with a request. Raises ``OSError`` or ``httpx.HTTPError`` when there is none."""
 
     def refused(self, token: str) -> bool:
         """It was not accepted. Whether there may be another at once."""
@@ -207,7 +207,7 @@ class TransitKeys:
 
 
 def _parts(wrapped: bytes) -> tuple[str | None, str]:
-    """Whose work this is, as ``transit:{mount}/{key}:``, and the key's version. None: not a transit engine's."""
+    """Whose work it is, as ``transit:{mount}/{key}:``, and the key's version. None: no transit engine's."""
     try:
         scheme, name, ciphertext = wrapped.decode("ascii").split(":", 2)
     except ValueError:
@@ -219,4 +219,6 @@ def _parts(wrapped: bytes) -> tuple[str | None, str]:
 
 
 def _away() -> TemporarilyUnavailable:
-    return TemporarilyUnavailable("The key to this tenant's secrets is out of reach.", retry_after=_REST_SECONDS)
+    return TemporarilyUnavailable(
+        "The key to this tenant's secrets is out of reach.", retry_after=_REST_SECONDS
+    )

@@ -122,7 +122,7 @@ class Vault:
 
 
 def place(column: Column[bytes], row: str, tenant_id: str) -> str:
-    """Where a sealed value lives: table, column, row and tenant. Takes columns made by ``tables.base.sealed``.
+    """Where a sealed value lives: table, column, row, tenant. Takes columns made by ``tables.base.sealed``.
 
     Raises ``ValueError`` for any other: a rotation of keys would not find it there.
     """

@@ -38,7 +38,7 @@ def at(name: str = "created_at") -> Column[object]:
 
 
 def sealed(name: str, *, nullable: bool = False) -> Column[bytes]:
-    """What ``storage.vault`` has sealed. It seals for no other column, so that a rotation of keys finds all."""
+    """What ``storage.vault`` has sealed. It seals for no other column: a rotation of keys finds them all."""
     return Column(name, LargeBinary, nullable=nullable, info={"sealed": True})
 
 
