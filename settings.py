@@ -41,7 +41,7 @@ DEVELOPMENT_MARK = "development"
 
 _PREFIX: Final = "PAYSAGA_"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
-_PathPart = Annotated[str, StringConstraints(pattern=r"^[\w.-]+(/[\w.-]+)*$")]
+_PathPart = Annotated[str, StringConstraints(pattern=r"^[\w-][\w.-]*(/[\w-][\w.-]*)*$")]
 
 
 class KeySettings(BaseSettings):

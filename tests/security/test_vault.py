@@ -29,6 +29,10 @@ def fresh_key() -> str:
     return base64.b64encode(os.urandom(32)).decode()
 
 
+def vault_key(house: House) -> str:
+    return str(json.loads((house.data_dir / "secrets.json").read_text())["vault_key"])
+
+
 # --- Somebody who can write to the database ---------------------------------------------------------
 
 
@@ -97,14 +101,13 @@ async def test_a_tenants_new_data_key_seals_all_its_secrets_anew_and_payments_go
     await tenant.pay(payment)
     await tenant.eventually(payment, "SUCCEEDED")
     await receiver.event("payment.succeeded")
-    assert (await paysaga("vault", "rotate", "ten_nobody", house=house))[0] == 2
 
 
 async def test_whoever_changes_a_key_first_wins_and_the_other_finds_it_done(
     house: House, tenant: Tenant
 ) -> None:
     async with world_of(house) as world:
-        newer = Vault([LocalKeys([os.urandom(32)]), *world.vault._providers])
+        newer = Vault([LocalKeys([os.urandom(32), base64.b64decode(vault_key(house))])])
         (found,) = [key async for id_, key in data_keys.every(world.database) if id_ == tenant.id]
         fresh = await world.vault.new_data_key(tenant.id)
         async with world.database.tenant(tenant.id) as tx:
@@ -121,10 +124,9 @@ async def test_status_names_the_keys_and_none_of_their_bytes(house: House) -> No
     told = json.loads(printed)
     assert told["current"].startswith("local:")
     assert told["tenants"][told["current"]] >= 1
-    secret = json.loads((house.data_dir / "secrets.json").read_text())["vault_key"]
+    secret = vault_key(house)
     assert secret not in printed
     assert base64.b64decode(secret).hex() not in printed
-    assert (await paysaga("vault", "status", house=house))[0] == 0
 
 
 @asynccontextmanager
@@ -178,7 +180,7 @@ async def goes_on(house: House, tenant: Tenant, payment: Json) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_an_old_key_is_taken_away_after_a_rewrap_and_then_local_keys_give_way_to_vault(
     tmp_path: Path, receiver: Receiver
 ) -> None:
