@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import evidence
+import safekeeping
 from terminal import NOT_RUNNING as _NOT_RUNNING
 from terminal import AsJson, console
 from terminal import ask as _ask
@@ -29,6 +30,7 @@ payments_app.command("verify")(evidence.verify_proof)
 app.add_typer(payments_app, name="payments")
 app.add_typer(inbox_app, name="inbox")
 app.add_typer(tenants_app, name="tenants")
+app.add_typer(safekeeping.app, name="vault")
 
 
 @app.command()

@@ -62,7 +62,7 @@ class Platform:
         self._ready_files = [self.data_dir / "ready.json", *([ready_file.absolute()] if ready_file else [])]
         self._time_scale = time_scale
         self._sandbox_url = sandbox_url
-        self._settings = {} if settings is None else settings
+        self._settings = settings or {}
         self._demo_payment = demo_payment
         self._say = say
         self._supervisor = Supervisor(self.data_dir, lambda news: say(f"  [yellow]![/] {escape(news)}"))

@@ -1,7 +1,8 @@
 """What the processes of one installation share: how to reach Temporal, and the world their steps act in."""
 
+import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -12,10 +13,12 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from activities.outbound import Gate, guarded_client
 from activities.world import World
 from api.tokens import Tokens
-from settings import Settings, key_bytes
+from settings import KeySettings, Settings, key_bytes
 from storage.database import Database
 from storage.notary import Notary
+from storage.transit import AppRole, Identity, TokenFile, TransitKeys
 from storage.vault import Vault
+from storage.wrapping import KeyProvider, LocalKeys
 from workflows import messages
 
 
@@ -34,6 +37,42 @@ def tokens_of(settings: Settings) -> Tokens:
 
 
 @asynccontextmanager
+async def open_vault(settings: KeySettings) -> AsyncIterator[Vault]:
+    """What seals and opens secrets. Nobody is asked for a key before the first of them is needed."""
+    providers: dict[str, KeyProvider] = {}
+    if settings.vault_keys:
+        providers["local"] = LocalKeys(key_bytes(settings.vault_keys))
+    async with AsyncExitStack() as held:
+        if settings.transit_address is not None:
+            http = await held.enter_async_context(_vaults_api(settings, str(settings.transit_address)))
+            providers["transit"] = TransitKeys(
+                http, _identity(settings), settings.transit_keys, settings.transit_mount
+            )
+        first = providers.pop(settings.wraps)
+        yield Vault([first, *providers.values()], settings.data_key_life)
+
+
+def _vaults_api(settings: KeySettings, address: str) -> httpx.AsyncClient:
+    headers = {"X-Vault-Request": "true"}
+    if settings.transit_namespace is not None:
+        headers["X-Vault-Namespace"] = settings.transit_namespace
+    return httpx.AsyncClient(
+        base_url=f"{address.rstrip('/')}/v1/",
+        headers=headers,
+        trust_env=False,
+        verify=ssl.create_default_context(cafile=settings.transit_ca_file),
+        timeout=httpx.Timeout(None, connect=2),
+    )
+
+
+def _identity(settings: KeySettings) -> Identity:
+    if settings.transit_token_file is not None:
+        return TokenFile(settings.transit_token_file)
+    secret_id = settings.transit_secret_id.get_secret_value() if settings.transit_secret_id else ""
+    return AppRole(settings.transit_role_id or "", secret_id, settings.transit_approle_mount)
+
+
+@asynccontextmanager
 async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[World]:
     """Everything outside that a step or a route touches, open for as long as it is entered."""
     database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
@@ -44,10 +83,11 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
         async with (
             httpx.AsyncClient(trust_env=False, limits=limits, timeout=patience) as http,
             guarded_client(development=settings.development) as guarded_http,
+            open_vault(settings) as vault,
         ):
             yield World(
                 database=database,
-                vault=Vault(key_bytes(settings.vault_keys)),
+                vault=vault,
                 notary=Notary(key_bytes(settings.audit_keys)),
                 http=http,
                 guarded_http=guarded_http,

@@ -19,7 +19,7 @@ from api.deps import House
 from api.limits import Limits, Windows
 from console import app as pages
 from installation import connect_temporal, open_world, tokens_of
-from settings import Settings, configure_logging, key_bytes
+from settings import Settings, configure_logging, key_bytes, read
 from storage.windows import Windows as DatabaseWindows
 
 
@@ -82,7 +82,7 @@ def application(settings: Settings) -> FastAPI:
 
 
 def main() -> None:
-    settings = Settings()
+    settings = read(Settings)
     configure_logging(settings)
     uvicorn.run(application(settings), **server_options(settings))
 

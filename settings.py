@@ -1,21 +1,42 @@
 """Everything that differs between two installations, read once from ``PAYSAGA_*`` by the roots.
 
-Also how to log: what every root needs before it can do anything.
+From the environment, else from files of those names, in lower case, in the folder PAYSAGA_SECRETS_DIR. Also
+how to log: what every root needs before it can do anything.
 """
 
 import base64
 import logging
+import os
 import re
-from collections.abc import MutableMapping
+import stat
+import sys
+from collections.abc import Iterator, MutableMapping
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import limits
 import structlog
-from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from domain.limits import Rate, Scope
 
@@ -35,18 +56,112 @@ def _rate(value: object) -> object:
 
 Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 
+_PREFIX: Final = "PAYSAGA_"
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+_PathPart = Annotated[str, StringConstraints(pattern=r"^[\w-][\w.-]*(/[\w-][\w.-]*)*$")]
 
-class Settings(BaseSettings):
-    """Settings of one process. Secrets are ``SecretStr`` so that no repr and no log can show them."""
+
+class KeySettings(BaseSettings):
+    """Where stored secrets are, and who wraps the keys they are sealed with.
+
+    Secrets are ``SecretStr`` so that no repr and no log can show them; errors do not repeat what was set.
+    """
 
     model_config = SettingsConfigDict(
-        env_prefix="PAYSAGA_", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix=_PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     env: Literal["development", "production"] = "production"
 
     database_url: SecretStr
     """The runtime role: neither owner nor superuser, so that row-level security binds it."""
+
+    vault_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """AES-256 keys, base64; the first wraps data keys, all of them unwrap. Comma-separated."""
+    transit_address: AnyHttpUrl | None = None
+    """Where HashiCorp Vault is, if its transit engine wraps data keys, or has wrapped some."""
+    transit_mount: _PathPart = "transit"
+    transit_keys: Annotated[tuple[_PathPart, ...], NoDecode] = ("paysaga",)
+    """Names of transit keys; the first wraps, all of them unwrap. Comma-separated."""
+    transit_namespace: str | None = None
+    transit_ca_file: Path | None = None
+    """Certificates to trust there, instead of the system's."""
+    transit_token_file: Path | None = None
+    """A file that holds a token, renewed by an agent; or else the two that follow."""
+    transit_role_id: str | None = None
+    transit_secret_id: SecretStr | None = None
+    transit_approle_mount: _PathPart = "approle"
+    key_provider: Literal["local", "transit"] | None = None
+    """Which of them wraps, where both are configured [default: transit]. Both unwrap."""
+    data_key_life: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=1))] = timedelta(minutes=5)
+    """How long a data key that was unwrapped stays in memory."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there is no such file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - it knows no folder from outside
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment comes before files, and what a test says before both."""
+        folder = _secrets_folder()
+        files = () if folder is None else (SecretsSettingsSource(settings_cls, secrets_dir=folder),)
+        return init_settings, env_settings, *files
+
+    @field_validator(
+        *("signing_keys", "audit_keys", "vault_keys", "transit_keys", "trusted_proxies"),
+        mode="before",
+        check_fields=False,
+    )
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(re.findall(r"[^,\s]+", value)) if isinstance(value, str) else value
+
+    @field_validator("signing_keys", "audit_keys", "vault_keys", check_fields=False)
+    @classmethod
+    def _are_32_bytes(cls, keys: tuple[SecretStr, ...], field: ValidationInfo) -> tuple[SecretStr, ...]:
+        if not keys and field.field_name != "vault_keys":
+            raise ValueError("at least one key is needed")
+        for key in keys:
+            if len(base64.b64decode(key.get_secret_value(), validate=True)) != 32:
+                raise ValueError("each key is 32 bytes, base64-encoded")
+        return keys
+
+    @model_validator(mode="after")
+    def _somebody_wraps(self) -> Self:
+        if self.wraps == "local" and not self.vault_keys:
+            raise ValueError("PAYSAGA_VAULT_KEYS needs a key, or PAYSAGA_TRANSIT_ADDRESS a Vault")
+        if self.transit_address is None:
+            if self.wraps == "transit":
+                raise ValueError("PAYSAGA_KEY_PROVIDER=transit needs PAYSAGA_TRANSIT_ADDRESS")
+            return self
+        by_role = self.transit_role_id is not None and self.transit_secret_id is not None
+        if by_role is (self.transit_token_file is not None):
+            raise ValueError(
+                "Vault needs either PAYSAGA_TRANSIT_TOKEN_FILE or both of PAYSAGA_TRANSIT_ROLE_ID and"
+                " PAYSAGA_TRANSIT_SECRET_ID"
+            )
+        if not self.transit_keys:
+            raise ValueError("PAYSAGA_TRANSIT_KEYS needs a name")
+        if self.transit_address.scheme != "https" and self.transit_address.host not in _LOOPBACK:
+            raise ValueError("PAYSAGA_TRANSIT_ADDRESS has to be https, but for an agent on this very machine")
+        return self
+
+    @property
+    def wraps(self) -> Literal["local", "transit"]:
+        """Who wraps new data keys."""
+        return self.key_provider or ("local" if self.transit_address is None else "transit")
+
+    @property
+    def development(self) -> bool:
+        return self.env == "development"
+
+
+class Settings(KeySettings):
+    """Settings of one process."""
+
     database_pool: Annotated[int, Field(ge=1, le=200)] = 10
     migration_database_url: SecretStr | None = None
     """The owner of the schema. Only migrations use it."""
@@ -71,8 +186,6 @@ class Settings(BaseSettings):
     of them verify. Apart from ``signing_keys``, and kept as long as what they signed must be believed."""
     audit_checkpoints_file: Path | None = None
     """Where the worker appends each checkpoint. On another disk it shows when a trail's end is cut off."""
-    vault_keys: Annotated[tuple[SecretStr, ...], NoDecode]
-    """AES-256 keys, base64; the first encrypts, all of them decrypt. Comma-separated."""
     token_life: timedelta = timedelta(hours=24)
 
     sandbox_url: AnyHttpUrl | None = None
@@ -103,21 +216,6 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("signing_keys", "audit_keys", "vault_keys", "trusted_proxies", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
-
-    @field_validator("signing_keys", "audit_keys", "vault_keys")
-    @classmethod
-    def _are_32_bytes(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        if not keys:
-            raise ValueError("at least one key is needed")
-        for key in keys:
-            if len(base64.b64decode(key.get_secret_value(), validate=True)) != 32:
-                raise ValueError("each key is 32 bytes, base64-encoded")
-        return keys
-
     @field_validator("trusted_proxies")
     @classmethod
     def _are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
@@ -144,10 +242,6 @@ class Settings(BaseSettings):
         return (self.admin_key, *([self.previous_admin_key] if self.previous_admin_key else []))
 
     @property
-    def development(self) -> bool:
-        return self.env == "development"
-
-    @property
     def rates(self) -> dict[Scope, Rate]:
         """What is limited, and how."""
         return {
@@ -168,6 +262,54 @@ class Settings(BaseSettings):
     def api_bases(self) -> dict[str, str]:
         """Where providers are, by name, when it is this installation that decides."""
         return {} if self.sandbox_url is None else {"sandbox": str(self.sandbox_url)}
+
+
+_Wanted = TypeVar("_Wanted", bound=KeySettings)
+
+
+def read(wanted: type[_Wanted]) -> _Wanted:
+    """The settings of this process. What is wrong with them ends it, in words that show no value."""
+    try:
+        return wanted()
+    except ValidationError as error:
+        faults = [
+            _told(fault["loc"], fault["type"], fault["msg"]) for fault in error.errors(include_input=False)
+        ]
+    except (SettingsError, OSError, UnicodeError) as error:
+        # Of a value that cannot be decoded, its text would show parts.
+        faults = [str(error) if isinstance(error, SettingsError) else type(error).__name__]
+    sys.stderr.write("\n  ".join(["These settings cannot be used:", *faults]) + "\n")
+    raise SystemExit(2)
+
+
+def _told(where: tuple[int | str, ...], kind: str, what: str) -> str:
+    if not where:
+        return what
+    name = f"{_PREFIX}{where[0]}".upper()
+    if kind != "missing":
+        return f"{name}: {what}"
+    folder = os.environ.get("PAYSAGA_SECRETS_DIR")
+    return f"{name} is not set" + (f", and there is no {folder}/{name.lower()}" if folder else "")
+
+
+def _secrets_folder() -> Path | None:
+    """Where secrets lie as files. Raises ``SettingsError`` for a place that cannot be trusted with them."""
+    named = os.environ.get("PAYSAGA_SECRETS_DIR")
+    if not named:
+        return None
+    folder = Path(named)
+    if not folder.is_dir():
+        raise SettingsError(f"PAYSAGA_SECRETS_DIR: there is no folder {folder}")
+    for path in _secret_files(folder):
+        if not path.is_file() or not os.access(path, os.R_OK):
+            raise SettingsError(f"PAYSAGA_SECRETS_DIR: {path} cannot be read")
+        if path.stat().st_mode & stat.S_IWOTH:
+            raise SettingsError(f"PAYSAGA_SECRETS_DIR: everybody may write to {path}; chmod o-w it")
+    return folder
+
+
+def _secret_files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.iterdir()) if path.name.upper().startswith(_PREFIX))
 
 
 def key_bytes(keys: tuple[SecretStr, ...]) -> list[bytes]:

@@ -33,7 +33,7 @@ from activities.subscription import SubscriptionActivities
 from activities.world import World
 from domain.errors import NotYet, Refusal
 from installation import connect_temporal, open_world
-from settings import Settings, configure_logging
+from settings import Settings, configure_logging, read
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
@@ -210,7 +210,7 @@ def _may_open(files: int) -> None:
 
 
 async def _main() -> None:
-    settings = Settings()
+    settings = read(Settings)
     configure_logging(settings)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

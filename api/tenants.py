@@ -153,9 +153,9 @@ async def register(body: NewTenant, by: PlatformOperator, here: TheHouse, about:
     )
     app_secret = secrets.new_secret(owner.id)
     secret_hash = await secrets.hashed(app_secret)
-    webhook_secret = None
+    webhook_secret, data_key = None, await here.world.vault.new_data_key(tenant.id)
     async with here.world.database.tenant(tenant.id) as tx:
-        await tenants.add(tx, tenant, here.world.vault.new_data_key(tenant.id))
+        await tenants.add(tx, tenant, data_key)
         await tenants.add_credential(tx, owner, secret_hash, now)
         if body.webhook_url is not None:
             webhook_secret = new_secret(entropy.token_bytes(32))

@@ -43,8 +43,8 @@ class Plan:
     time_scale: float = 1.0
     sandbox_url: str | None = None
     """Where API and worker call the sandbox; None: where it is."""
-    settings: Mapping[str, str] = field(default_factory=dict)
-    """Of API and worker, beside those that follow from all this."""
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Further ones of API and worker, and others than the usual."""
 
     def url(self, port: str) -> str:
         """The base address of one of the servers."""
@@ -158,7 +158,7 @@ class Plan:
         return Part(
             name=name,
             command=_python(*module),
-            environment=inherited() | self._settings(),
+            environment=inherited() | self._settings() | dict(self.settings),
             folder=self.project,
             ready=lambda: self._answers(f"{self.url('api')}/readyz"),
             stop=((signal.SIGTERM, patience),),

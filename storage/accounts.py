@@ -30,7 +30,7 @@ async def put(
     data_key = (await tx.execute(mine.with_for_update(key_share=True))).scalar_one()
     known = [account for account in await live(tx) if account.provider == wanted.provider]
     kept = known[0].model_copy(update={"api_base": wanted.api_base}) if known else wanted
-    sealed = vault.seal(data_key, _place(kept.id, kept.tenant_id), json.dumps(secrets))
+    sealed = await vault.seal(data_key, _place(kept.id, kept.tenant_id), json.dumps(secrets))
     await tx.execute(
         upsert(provider_accounts)
         .values(secrets=sealed, **kept.model_dump())
@@ -119,7 +119,7 @@ async def unlock(tx: AsyncConnection, vault: Vault, account_id: str, provider: s
     ).one_or_none()
     if row is None or provider not in {None, row.provider}:
         raise NotFound
-    plain = vault.open(row.data_key, _place(row.id, row.tenant_id), row.secrets)
+    plain = await vault.open(row.data_key, _place(row.id, row.tenant_id), row.secrets)
     return Unlocked(account(row), json.loads(plain), sha256(row.secrets).hexdigest())
 
 
@@ -143,7 +143,7 @@ async def pushed(tx: AsyncConnection, account_id: str, ahead_seconds: int) -> bo
 
 
 def _place(account_id: str, tenant_id: str) -> str:
-    return place("provider_accounts", "secrets", account_id, tenant_id)
+    return place(provider_accounts.c.secrets, account_id, tenant_id)
 
 
 def account(row: Row[Any]) -> ProviderAccount:

@@ -1,6 +1,6 @@
 """Where tenants listen: their webhook endpoints, with the secrets that sign what is sent there.
 
-Locks are taken in one order: an endpoint, its deliveries, the tenant's sequence of events.
+Locks are taken in one order: an endpoint, its deliveries, the tenant, its sequence of events.
 """
 
 from datetime import datetime
@@ -24,10 +24,11 @@ async def add(tx: AsyncConnection, vault: Vault, endpoint: Endpoint, secret: str
     Nothing is announced meanwhile. So it is clear which events it hears of, and two that come at once are
     both counted.
     """
+    # Before the tenant's events are held: whoever unwraps its key may be slow to answer.
+    sealed = await vault.seal(await _data_key(tx, endpoint.tenant_id), _place(endpoint, "secret"), secret)
     heard_of = await events.hold(tx, endpoint.tenant_id)
     if len(await find(tx)) >= MOST_ENDPOINTS:
         raise LimitExceeded(f"A tenant has at most {MOST_ENDPOINTS} webhook endpoints.")
-    sealed = vault.seal(await _data_key(tx, endpoint.tenant_id), _place(endpoint, "secret"), secret)
     await tx.execute(
         insert(webhook_endpoints).values(
             secret=sealed,
@@ -78,13 +79,13 @@ async def rotate(tx: AsyncConnection, vault: Vault, endpoint: Endpoint, secret: 
     present = (await tx.execute(select(webhook_endpoints.c.secret).where(mine))).scalar_one()
     previous = None
     if endpoint.previous_until is not None:
-        plain = vault.open(key, _place(endpoint, "secret"), present)
-        previous = vault.seal(key, _place(endpoint, "previous_secret"), plain)
+        plain = await vault.open(key, _place(endpoint, "secret"), present)
+        previous = await vault.seal(key, _place(endpoint, "previous_secret"), plain)
     await tx.execute(
         update(webhook_endpoints)
         .where(mine)
         .values(
-            secret=vault.seal(key, _place(endpoint, "secret"), secret),
+            secret=await vault.seal(key, _place(endpoint, "secret"), secret),
             previous_secret=previous,
             previous_until=endpoint.previous_until,
             updated_at=endpoint.updated_at,
@@ -102,9 +103,10 @@ async def unlock(
     if row is None:
         return None
     endpoint = _endpoint(row)
-    secrets = [vault.open(row.data_key, _place(endpoint, "secret"), row.secret)]
+    secrets = [await vault.open(row.data_key, _place(endpoint, "secret"), row.secret)]
     if endpoint.previous_until is not None and endpoint.previous_until > now:
-        secrets.append(vault.open(row.data_key, _place(endpoint, "previous_secret"), row.previous_secret))
+        previous = _place(endpoint, "previous_secret")
+        secrets.append(await vault.open(row.data_key, previous, row.previous_secret))
     return endpoint, tuple(secrets)
 
 
@@ -122,9 +124,11 @@ def _endpoint(row: Row[Any]) -> Endpoint:
 
 
 def _place(endpoint: Endpoint, column: str) -> str:
-    return place("webhook_endpoints", column, endpoint.id, endpoint.tenant_id)
+    return place(webhook_endpoints.c[column], endpoint.id, endpoint.tenant_id)
 
 
 async def _data_key(tx: AsyncConnection, tenant_id: str) -> bytes:
-    key: bytes = (await tx.execute(select(tenants.c.data_key).where(tenants.c.id == tenant_id))).scalar_one()
+    """To seal with until the commit: it is not rotated meanwhile."""
+    mine = select(tenants.c.data_key).where(tenants.c.id == tenant_id)
+    key: bytes = (await tx.execute(mine.with_for_update(read=True))).scalar_one()
     return key

@@ -3,13 +3,16 @@
 import base64
 import json
 import logging
+import os
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import structlog
 from pydantic import ValidationError
 
 from domain.limits import Rate, Scope
-from settings import Settings, configure_logging, redact
+from settings import Settings, configure_logging, read, redact
 
 KEY = base64.b64encode(bytes(32)).decode()
 SOUND = {
@@ -78,6 +81,104 @@ def test_nobody_is_trusted_by_mistake(proxies: str) -> None:
 
 def test_no_setting_shows_its_secret() -> None:
     assert not any(secret in repr(settings()) for secret in (KEY, "pw@", "adm_x"))
+
+
+# --- Who wraps keys -------------------------------------------------------------------------------
+
+
+VAULT = {"transit_address": "https://vault.example.com", "transit_token_file": "/run/vault/token"}
+
+
+def test_local_keys_wrap_unless_there_is_a_vault_and_either_may_be_told_to() -> None:
+    assert settings().wraps == "local"
+    assert settings(**VAULT).wraps == "transit"
+    assert settings(vault_keys="", **VAULT).wraps == "transit"
+    assert settings(key_provider="local", **VAULT).wraps == "local"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"vault_keys": ""}, "PAYSAGA_VAULT_KEYS"),
+        ({"key_provider": "transit"}, "PAYSAGA_TRANSIT_ADDRESS"),
+        (VAULT | {"vault_keys": "", "key_provider": "local"}, "PAYSAGA_VAULT_KEYS"),
+        (VAULT | {"transit_token_file": None}, "PAYSAGA_TRANSIT_TOKEN_FILE"),
+        (VAULT | {"transit_role_id": "r", "transit_secret_id": "s"}, "either PAYSAGA_TRANSIT_TOKEN_FILE"),
+        (VAULT | {"transit_address": "http://vault.example.com"}, "https"),
+        (VAULT | {"transit_keys": "../sys/seal"}, "transit_keys"),
+        (VAULT | {"transit_mount": "a?b"}, "transit_mount"),
+    ],
+)
+def test_what_would_not_work_with_a_vault_is_refused_at_the_start(
+    changes: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        settings(**changes)
+
+
+# --- Secrets from files ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that holds every secret of a sound installation, whose environment holds none."""
+    for name in list(os.environ):
+        if name.startswith("PAYSAGA_"):
+            monkeypatch.delenv(name)
+    for name, value in SOUND.items():
+        (tmp_path / f"paysaga_{name}").write_text(f"{value}\n")
+    monkeypatch.setenv("PAYSAGA_SECRETS_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_every_secret_may_be_a_file_and_the_environment_comes_first(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = base64.b64encode(bytes([7]) * 32).decode()
+    (folder / "paysaga_vault_keys").write_text(f"{KEY}\n{other}\n")
+    (folder / "paysaga_data_key_life").write_text("PT1M")
+    found = read(Settings)
+    assert found.admin_key.get_secret_value() == SOUND["admin_key"]
+    assert [key.get_secret_value() for key in found.vault_keys] == [KEY, other]
+    assert found.data_key_life == timedelta(minutes=1)
+    monkeypatch.setenv("PAYSAGA_ADMIN_KEY", "adm_" + "y" * 40)
+    assert read(Settings).admin_key.get_secret_value() == "adm_" + "y" * 40
+
+
+def test_files_are_found_the_way_kubernetes_lays_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounted = folder / "mounted"
+    (mounted / "..2026").mkdir(parents=True)
+    (mounted / "..data").symlink_to("..2026")
+    for name in SOUND:
+        (folder / f"paysaga_{name}").rename(mounted / "..2026" / f"paysaga_{name}")
+        (mounted / f"paysaga_{name}").symlink_to(f"..data/paysaga_{name}")
+    monkeypatch.setenv("PAYSAGA_SECRETS_DIR", str(mounted))
+    assert read(Settings).admin_key.get_secret_value() == SOUND["admin_key"]
+
+
+def refusal(capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as ended:
+        read(Settings)
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_what_is_wrong_with_a_file_is_said_without_its_content(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "paysaga_admin_key").unlink()
+    (folder / "paysaga_vault_keys").write_text("c2VjcmV0IGJ1dCBzaG9ydA==")
+    said = refusal(capsys)
+    assert f"PAYSAGA_ADMIN_KEY is not set, and there is no {folder}/paysaga_admin_key" in said
+    assert "PAYSAGA_VAULT_KEYS: Value error, each key is 32 bytes" in said
+    assert not any(secret in said for secret in ("c2Vjc", "secret but", "pw", KEY))
+    (folder / "paysaga_vault_keys").chmod(0o646)
+    assert "everybody may write" in refusal(capsys)
+    (folder / "paysaga_vault_keys").unlink()
+    (folder / "paysaga_vault_keys").symlink_to("nowhere")
+    assert "cannot be read" in refusal(capsys)
+    monkeypatch.setenv("PAYSAGA_SECRETS_DIR", str(folder / "missing"))
+    assert "there is no folder" in refusal(capsys)
 
 
 @pytest.mark.parametrize(

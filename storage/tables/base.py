@@ -5,6 +5,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     text,
@@ -34,6 +35,11 @@ def of_payment(*, nullable: bool = False) -> Column[str]:
 
 def at(name: str = "created_at") -> Column[object]:
     return Column(name, Moment, nullable=False)
+
+
+def sealed(name: str, *, nullable: bool = False) -> Column[bytes]:
+    """What ``storage.vault`` has sealed. It seals for no other column: a rotation of keys finds them all."""
+    return Column(name, LargeBinary, nullable=nullable, info={"sealed": True})
 
 
 def called() -> tuple[Column[int], Column[int], Column[object], Column[object]]:

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from storage.tables.base import Id, Moment, at, metadata, of_payment, of_tenant
+from storage.tables.base import Id, Moment, at, metadata, of_payment, of_tenant, sealed
 
 inbox = Table(
     "inbox",
@@ -67,7 +67,7 @@ webhook_endpoints = Table(
     Column("id", Id, primary_key=True),
     of_tenant(),
     Column("url", String(2048), nullable=False),
-    Column("secret", LargeBinary, nullable=False),
+    sealed("secret"),
     Column("status", String(16), nullable=False, server_default=text("'enabled'")),
     Column("disabled_reason", String(128)),
     at(),
@@ -77,7 +77,7 @@ webhook_endpoints = Table(
     Column("listens_after", BigInteger, nullable=False, server_default=text("0")),
     Column("description", String(500)),
     # Signs beside the present one until then.
-    Column("previous_secret", LargeBinary),
+    sealed("previous_secret", nullable=True),
     Column("previous_until", Moment),
     # Since when it has met nothing but failures; null after a success.
     Column("failing_since", Moment),

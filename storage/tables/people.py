@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from storage.tables.base import Id, Moment, at, metadata, of_tenant
+from storage.tables.base import Id, Moment, at, metadata, of_tenant, sealed
 
 tenants = Table(
     "tenants",
@@ -57,7 +57,7 @@ provider_accounts = Table(
     of_tenant(),
     Column("provider", String(32), nullable=False),
     Column("api_base", String(2048)),
-    Column("secrets", LargeBinary, nullable=False),
+    sealed("secrets"),
     Column("retired_at", Moment),
     # By how much a company of play money says it is ahead of the world.
     Column("clock_ahead_seconds", BigInteger, nullable=False, server_default=text("0")),
