@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     """Where the worker appends each checkpoint. On another disk it shows when a trail's end is cut off."""
     vault_keys: Annotated[tuple[SecretStr, ...], NoDecode]
     """AES-256 keys, base64; the first encrypts, all of them decrypt. Comma-separated."""
+    payload_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """As ``vault_keys``, for what Temporal keeps of ours. None at all only in development."""
+    plain_payloads_allowed: bool = True
+    """Whether what lies in Temporal unsealed, from before there were keys, may be read."""
+    temporal_ui_url: AnyHttpUrl | None = None
+    """Where operators' browsers meet Temporal's UI: whose pages may ask us to open payloads."""
     token_life: timedelta = timedelta(hours=24)
 
     sandbox_url: AnyHttpUrl | None = None
@@ -66,16 +72,21 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("signing_keys", "audit_keys", "vault_keys", mode="before")
+    @field_validator("signing_keys", "audit_keys", "vault_keys", "payload_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
 
     @field_validator("signing_keys", "audit_keys", "vault_keys")
     @classmethod
-    def _are_32_bytes(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    def _are_there(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not keys:
             raise ValueError("at least one key is needed")
+        return keys
+
+    @field_validator("signing_keys", "audit_keys", "vault_keys", "payload_keys")
+    @classmethod
+    def _are_32_bytes(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         for key in keys:
             if len(base64.b64decode(key.get_secret_value(), validate=True)) != 32:
                 raise ValueError("each key is 32 bytes, base64-encoded")
@@ -88,6 +99,10 @@ class Settings(BaseSettings):
                 raise ValueError("PAYSAGA_ADMIN_KEY is a development secret; make your own for production")
             if len(self.admin_key.get_secret_value()) < 32:
                 raise ValueError("PAYSAGA_ADMIN_KEY needs at least 32 characters in production")
+            if not self.payload_keys:
+                raise ValueError("PAYSAGA_PAYLOAD_KEYS is needed in production: Temporal keeps payments")
+        if not (self.payload_keys or self.plain_payloads_allowed):
+            raise ValueError("PAYSAGA_PLAIN_PAYLOADS_ALLOWED=false needs PAYSAGA_PAYLOAD_KEYS")
         return self
 
     @property

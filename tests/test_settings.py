@@ -17,6 +17,7 @@ SOUND = {
     "signing_keys": KEY,
     "audit_keys": KEY,
     "vault_keys": KEY,
+    "payload_keys": KEY,
 }
 
 

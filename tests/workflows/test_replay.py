@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
@@ -36,6 +35,7 @@ from tests.workflows.releases import (
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
+from workflows.payloads import data_converter
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
@@ -104,7 +104,7 @@ async def replay(history: WorkflowHistory, *releases: type) -> None:
     """Run code against what happened, today's or another. Raises when it would have done something else."""
     await Replayer(
         workflows=releases or TODAY,
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter(),
         # The sandbox would import other releases anew, and with them the tests.
         workflow_runner=UnsandboxedWorkflowRunner() if releases else SandboxedWorkflowRunner(),
     ).replay_workflow(history)
