@@ -29,6 +29,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             development=settings.development,
             api_base_allowed=settings.provider_api_base_allowed,
             sandbox_platform_key=platform_key.get_secret_value() if platform_key else None,
+            temporal_ui=settings.temporal_ui,
         )
 
 

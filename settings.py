@@ -115,6 +115,11 @@ class Settings(BaseSettings):
         return str(self.public_url).rstrip("/")
 
     @property
+    def temporal_ui(self) -> str | None:
+        """The origin of Temporal's UI, as its pages' requests name it."""
+        return None if self.temporal_ui_url is None else "/".join(str(self.temporal_ui_url).split("/")[:3])
+
+    @property
     def api_bases(self) -> dict[str, str]:
         """Where providers are, by name, when it is this installation that decides."""
         return {} if self.sandbox_url is None else {"sandbox": str(self.sandbox_url)}

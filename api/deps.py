@@ -61,6 +61,8 @@ class House:
     development: bool
     api_base_allowed: bool
     sandbox_platform_key: str | None
+    temporal_ui: str | None = None
+    """The origin of Temporal's UI, whose pages may ask to have payloads opened."""
     believed: Believed = field(default_factory=Believed)
     turns: Turns = field(default_factory=Turns)
 

@@ -91,6 +91,10 @@ class SealedPayloads(PayloadCodec, WithSerializationContext):
         """
         return [self._open(each) for each in payloads]
 
+    def show(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """As ``decode``, for people to look at: what was never sealed is shown wherever it was found."""
+        return [self._open(each) if _is_sealed(each) else each for each in payloads]
+
     def is_current(self, payload: Payload) -> bool:
         """Whether this would be sealed now as it is: by the current key, or not at all."""
         key = payload.metadata.get(_KEY_NAME, b"").decode("ascii", "replace")
@@ -105,7 +109,7 @@ class SealedPayloads(PayloadCodec, WithSerializationContext):
         return Payload(metadata=metadata, data=nonce + sealed)
 
     def _open(self, sealed: Payload) -> Payload:
-        if sealed.metadata.get("encoding") != _ENCODING:
+        if not _is_sealed(sealed):
             if not self._plain_allowed:
                 raise PermissionError("A payload is not sealed, and plain ones are not allowed here.")
             return sealed
@@ -129,6 +133,10 @@ class SealedPayloads(PayloadCodec, WithSerializationContext):
 def key_id(key: bytes) -> str:
     """How a key is named where everybody can read it."""
     return sha256(b"paysaga payload key" + key).hexdigest()[:8]
+
+
+def _is_sealed(payload: Payload) -> bool:
+    return payload.metadata.get("encoding") == _ENCODING
 
 
 def _bound(key: str, owner: bytes) -> bytes:
