@@ -1,6 +1,6 @@
 # Every path is relative: the checkout may lie under a path with spaces.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test slow chaos mutants bench docs check format lock clean
+.PHONY: help bootstrap run test slow chaos mutants bench docs check format sbom audit lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -29,15 +29,22 @@ bench: bootstrap ## Measure how fast webhooks leave, alone and beside hostile re
 docs: bootstrap ## Build the documents as a site in docs/_build/html
 	@exec .venv/bin/python -m docs.site
 
-check: bootstrap ## Check format, style, types and import contracts
+check: bootstrap ## Check format, style, types, import contracts, and for known weaknesses
 	.venv/bin/python -m ruff format --check
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m mypy
 	.venv/bin/lint-imports
+	.venv/bin/python -m bandit --quiet --recursive --configfile pyproject.toml .
 
 format: bootstrap ## Format the code and sort its imports
 	.venv/bin/python -m ruff check --select I --fix
 	.venv/bin/python -m ruff format
+
+sbom: bootstrap ## List what the product is made of, with licences, in dist/sbom.json (CycloneDX)
+	@exec .venv/bin/python scripts/supply.py sbom $(ARGS)
+
+audit: bootstrap ## Ask the package index for known holes in what is locked
+	@exec .venv/bin/python scripts/supply.py audit
 
 lock: ## Choose the newest allowed versions of all dependencies and write requirements.lock
 	@sh scripts/bootstrap uv pip compile pyproject.toml --quiet --universal --generate-hashes --group dev \

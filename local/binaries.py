@@ -133,7 +133,7 @@ def _major(server: Path, account: Account | None) -> int:
 
 def _copy_for(account: Account) -> Binaries:
     wheel = _wheel()
-    for place in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108 - mkdtemp inside
+    for place in dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108 # nosec B108
         copy = Path(tempfile.mkdtemp(prefix=COPY_PREFIX, dir=place))
         folder = copy / wheel.name / "pginstall" / "bin"
         try:

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     try:
-        os.execv(command[0], command)  # noqa: S606 - becoming that program is the point
+        os.execv(command[0], command)  # noqa: S606 - it is the point # nosec B606
     except OSError as error:
         sys.exit(f"{command[0]}: {error.strerror}")
 

@@ -207,7 +207,7 @@ class Store:
         if query.created_to:
             clauses.append("created_us < :created_to")
         where = " AND ".join(clauses)  # constants only: every value is bound
-        sql = f"SELECT seq, body FROM objects WHERE {where} ORDER BY seq LIMIT :limit + 1"  # noqa: S608
+        sql = f"SELECT seq, body FROM objects WHERE {where} ORDER BY seq LIMIT :limit + 1"  # noqa: S608 # nosec B608
         rows = self.sql.execute(sql, {**values, "kind": kind.KIND}).fetchall()
         shown = rows[: query.limit]
         more = len(rows) > query.limit
@@ -230,7 +230,7 @@ class Store:
     def wipe(self) -> None:
         """Forget everything."""
         for table in _TABLES:
-            self.sql.execute(f"DELETE FROM {table}")  # noqa: S608 - our own table names
+            self.sql.execute(f"DELETE FROM {table}")  # noqa: S608 - our own # nosec B608
 
 
 def _values(query: Query) -> Mapping[str, Any]:

@@ -32,7 +32,7 @@ class Retry:
 
     def pause(self, failures: int, asked_for: timedelta | None) -> timedelta:
         step = min(self.first_delay * 2.0 ** (failures - 1), self.longest_delay)
-        jittered = step * random.uniform(0.5, 1)  # noqa: S311 - it spreads load, it keeps no secret
+        jittered = step * random.uniform(0.5, 1)  # noqa: S311 - no secret # nosec B311
         return jittered if asked_for is None else max(jittered, asked_for)
 
     def pause_after(
