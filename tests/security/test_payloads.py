@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator, Iterator, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ from temporalio.exceptions import ApplicationError
 from api import codec
 from api.codec import Pace
 from domain.errors import TemporarilyUnavailable
+from local.keys import load_or_make
 from serve import application
 from settings import Settings
 from tests.house import Json, b64, refused
@@ -146,6 +148,17 @@ async def test_without_keys_all_stays_plain_and_what_is_sealed_is_refused_by_nam
     assert SECRET.encode() in (await data_converter().encode([SECRET]))[0].data
     with pytest.raises(PermissionError, match=key_id(NEW)):
         await opened(data_converter(), await payment(1, NEW).encode([SECRET]))
+
+
+def test_a_data_directory_keeps_the_keys_it_has_sealed_with(tmp_path: Path) -> None:
+    keys = load_or_make(tmp_path / "secrets.json")
+    assert keys.payload_keys == ""
+    made = keys.with_payload_keys("")
+    assert len(base64.b64decode(made.payload_keys)) == 32
+    assert made.with_payload_keys("") == made
+    turned = made.with_payload_keys(b64(NEW))
+    assert turned.payload_keys == f"{b64(NEW)},{made.payload_keys}"
+    assert turned.with_payload_keys(b64(NEW)) == turned
 
 
 # --- Failures -------------------------------------------------------------------------------------
