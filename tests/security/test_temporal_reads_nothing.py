@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from activities.reconciliation import Books
 from dev import Platform
-from tests.house import House, Json, Tenant, eventually, whole
+from tests.house import House, Json, Tenant, b64, eventually, whole
 from tests.reliability.operator import paysaga
 from tests.stories.test_orders import BANK_REFUSES
 from workflows import reconciliation, schedules
@@ -35,6 +36,8 @@ PROGRAM: Final = Path(sys.executable).parent / "temporal"
 SUM: Final = "12345.67 HUF"
 USER: Final = "anna-of-kecskemet"
 SEALED: Final = "binary/encrypted"
+USUAL: Final = "19900.00 HUF"
+NEW: Final = bytes(31) + b"\x02"
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 
@@ -42,10 +45,16 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
 @pytest.fixture(scope="module")
 async def sealed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """A house of its own, whose Temporal keeps nothing it can read."""
+    async with at(tmp_path_factory.mktemp("sealed"), seal_payloads=True) as house:
+        yield house
+
+
+@asynccontextmanager
+async def at(folder: Path, *, seal_payloads: bool) -> AsyncIterator[House]:
+    """The house whose data are here, for as long as it is entered."""
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     base = int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")) + 80 + 20 * number
-    folder = tmp_path_factory.mktemp("sealed")
-    platform = Platform(folder, base, time_scale=60, say=print, seal_payloads=True)
+    platform = Platform(folder, base, time_scale=60, say=print, seal_payloads=seal_payloads)
     async with (
         platform,
         httpx.AsyncClient(base_url=platform.ready["apiUrl"], trust_env=False, timeout=15) as http,
@@ -239,9 +248,41 @@ async def replay(history: WorkflowHistory, keys: list[bytes]) -> None:
     ).replay_workflow(history)
 
 
+@pytest.mark.timeout(600)
+async def test_a_payment_of_before_there_were_keys_and_one_of_the_key_before_are_paid_under_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PAYSAGA_PAYLOAD_KEYS", raising=False)
+    async with at(tmp_path, seal_payloads=False) as house:
+        tenant = await house.tenant()
+        plain = await tenant.open(expiresInSeconds=86_400)
+        assert USUAL in said(payloads(await tenant.history(plain)))
+    async with at(tmp_path, seal_payloads=True) as house:
+        tenant = Tenant(house, tenant.registered)
+        tenant.token = await tenant.login()
+        (old,) = house.payload_keys
+        first = await tenant.open(expiresInSeconds=86_400)
+        assert names(await tenant.history(first)) == {key_id(old)}
+    monkeypatch.setenv("PAYSAGA_PAYLOAD_KEYS", b64(NEW))
+    async with at(tmp_path, seal_payloads=False) as house:
+        assert house.payload_keys == [NEW, old]
+        tenant = Tenant(house, tenant.registered)
+        tenant.token = await tenant.login()
+        for payment, keys in (plain, {"", key_id(NEW)}), (first, {key_id(old), key_id(NEW)}):
+            await tenant.pay(payment)
+            await tenant.eventually(payment, "SUCCEEDED")
+            await tenant.ended(payment)
+            assert names(await tenant.history(payment)) == keys
+
+
+def names(history: WorkflowHistory) -> set[str]:
+    """The keys that a history's payloads are sealed with; one that is plain has none."""
+    return {base64.b64decode(each["metadata"].get("key-id", "")).decode() for each in payloads(history)}
+
+
 async def test_a_schedule_is_sealed_anew_when_the_key_is_another(sealed: House) -> None:
     books, daily = Books(tenant_id="ten_of_nobody", provider="sandbox"), timedelta(days=1)
-    old, new = bytes(31) + b"\x01", bytes(31) + b"\x02"
+    old = bytes(31) + b"\x01"
 
     async def kept_under(*keys: bytes) -> tuple[str, Any]:
         client = await Client.connect(
@@ -260,6 +301,6 @@ async def test_a_schedule_is_sealed_anew_when_the_key_is_another(sealed: House) 
     try:
         name, spec = await kept_under(old)
         assert name == key_id(old)
-        assert await kept_under(new, old) == (key_id(new), spec)
+        assert await kept_under(NEW, old) == (key_id(NEW), spec)
     finally:
         await schedules.drop(await sealed.temporal(), books)
