@@ -38,11 +38,15 @@ def dev(
     data_dir: Annotated[Path | None, typer.Option(help="Where all is kept [default: .paysaga]")] = None,
     port_base: Annotated[int, typer.Option(min=1024, max=65515, help="At most 20 ports from here")] = 8000,
     ready_file: Annotated[Path | None, typer.Option(help="Written when all is up")] = None,
+    *,
+    seal_payloads: Annotated[
+        bool, typer.Option("--seal-payloads", help="From now on, Temporal keeps nothing it can read")
+    ] = False,
 ) -> None:
     """Run the whole platform on this machine, until Ctrl-C."""
     import dev as platform
 
-    _leave(platform.run(data_dir, port_base, ready_file, _time_scale()))
+    _leave(platform.run(data_dir, port_base, ready_file, _time_scale(), seal_payloads=seal_payloads))
 
 
 @app.command()

@@ -21,7 +21,7 @@ from rich.markup import escape
 
 from local import CannotStart
 from local.demo import demo
-from local.keys import Tenant, load_or_make, write_private
+from local.keys import Keys, Tenant, load_or_make, write_private
 from local.plan import Plan
 from local.ports import choose_ports
 from local.postgres import EmbeddedPostgres
@@ -40,7 +40,8 @@ class Platform:
     will. ``ready`` then holds the facts of the ready file, which is written to the data directory and to
     ``ready_file``, and removed on leaving. ``say`` gets the progress in Rich's markup. ``sandbox_url`` is
     where we call the sandbox, when that is not straight to it. ``settings`` are more ``PAYSAGA_*`` of our own
-    processes.
+    processes. With ``seal_payloads`` Temporal keeps nothing that it can read, from now on in this data
+    directory.
     """
 
     ready: dict[str, Any]
@@ -55,6 +56,7 @@ class Platform:
         sandbox_url: str | None = None,
         settings: Mapping[str, str] | None = None,
         demo_payment: bool = False,
+        seal_payloads: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.data_dir = (data_dir or Path(os.environ.get("PAYSAGA_DATA_DIR") or ".paysaga")).absolute()
@@ -64,6 +66,7 @@ class Platform:
         self._sandbox_url = sandbox_url
         self._settings = settings or {}
         self._demo_payment = demo_payment
+        self._seal_payloads = seal_payloads
         self._say = say
         self._supervisor = Supervisor(self.data_dir, lambda news: say(f"  [yellow]![/] {escape(news)}"))
         self._held = contextlib.AsyncExitStack()
@@ -72,7 +75,7 @@ class Platform:
         """Start everything. Raises CannotStart."""
         async with contextlib.AsyncExitStack() as held:
             held.enter_context(self._claimed())
-            keys = load_or_make(self.data_dir / "secrets.json")
+            keys = self._keys(self.data_dir / "secrets.json")
             ports = choose_ports(self._port_base, self.data_dir / "ports.json")
             http = await held.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
             plan = Plan(
@@ -109,6 +112,13 @@ class Platform:
     def pid_file(self, part: str) -> Path:
         """The file whose first line is the pid of a part's process, now and after each restart."""
         return self._supervisor.pid_file(part)
+
+    def _keys(self, path: Path) -> Keys:
+        keys, given = load_or_make(path), os.environ.get("PAYSAGA_PAYLOAD_KEYS") or ""
+        if self._seal_payloads or given or keys.payload_keys:
+            keys = keys.with_payload_keys(given)
+            keys.save(path)
+        return keys
 
     async def _start(self, plan: Plan, postgres: EmbeddedPostgres) -> None:
         async def database() -> None:
@@ -177,6 +187,8 @@ def run(
     port_base: int = 8000,
     ready_file: Path | None = None,
     time_scale: float = 1.0,
+    *,
+    seal_payloads: bool = False,
 ) -> int:
     """``paysaga dev``: run until SIGINT or SIGTERM, a second one ends it hard. Returns the exit code."""
     console = Console(highlight=False)
@@ -186,7 +198,15 @@ def run(
         with contextlib.suppress(OSError):
             console.print(line, soft_wrap=True)
 
-    platform = Platform(data_dir, port_base, ready_file, time_scale=time_scale, demo_payment=True, say=say)
+    platform = Platform(
+        data_dir,
+        port_base,
+        ready_file,
+        time_scale=time_scale,
+        demo_payment=True,
+        seal_payloads=seal_payloads,
+        say=say,
+    )
     return asyncio.run(_run(platform, say))
 
 

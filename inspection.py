@@ -38,6 +38,8 @@ class Platform:
     temporal_ui: str | None
     temporal: tuple[str, str] | None
     """Temporal's address and namespace."""
+    payload_keys: list[bytes] | None
+    """What Temporal's payloads are sealed with; empty where they are plain, None where nobody has said."""
     audit: "Witnesses"
 
 
@@ -65,6 +67,7 @@ async def platform() -> AsyncIterator[Platform | None]:
             database=database,
             sandbox=(ready["sandboxUrl"], ready["sandboxControlUrl"]) if ready else None,
             temporal=_temporal(ready),
+            payload_keys=_payload_keys(ready),
             audit=witnesses(ready),
             temporal_ui=ui and f"{ui}/namespaces/{ready['namespace']}/workflows",
         )
@@ -76,6 +79,13 @@ def _temporal(ready: dict[str, Any]) -> tuple[str, str] | None:
     address = os.environ.get("PAYSAGA_TEMPORAL_ADDRESS") or ready.get("temporalAddress")
     namespace = os.environ.get("PAYSAGA_TEMPORAL_NAMESPACE") or ready.get("namespace") or "default"
     return None if address is None else (address, namespace)
+
+
+def _payload_keys(ready: dict[str, Any]) -> list[bytes] | None:
+    named = os.environ.get("PAYSAGA_PAYLOAD_KEYS") or ready.get("payloadKeys")
+    if named:
+        return [base64.b64decode(key, validate=True) for key in named.split(",") if key]
+    return [] if ready or os.environ.get("PAYSAGA_ENV") == "development" else None
 
 
 class Check(Value):

@@ -8,7 +8,7 @@ from functools import partial
 
 import httpx
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
 
 from activities.outbound import Gate, guarded_client
 from activities.world import World
@@ -19,7 +19,7 @@ from storage.notary import Notary
 from storage.transit import AppRole, Identity, TokenFile, TransitKeys
 from storage.vault import Vault
 from storage.wrapping import KeyProvider, LocalKeys
-from workflows import messages
+from workflows import messages, payloads
 
 
 async def connect_temporal(settings: Settings, *, lazy: bool) -> Client:
@@ -27,8 +27,15 @@ async def connect_temporal(settings: Settings, *, lazy: bool) -> Client:
     return await Client.connect(
         settings.temporal_address,
         namespace=settings.temporal_namespace,
-        data_converter=pydantic_data_converter,
+        data_converter=converter_of(settings),
         lazy=lazy,
+    )
+
+
+def converter_of(settings: Settings) -> DataConverter:
+    """How values become what Temporal keeps, here."""
+    return payloads.data_converter(
+        key_bytes(settings.payload_keys), plain_allowed=settings.plain_payloads_allowed
     )
 
 

@@ -39,6 +39,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             api_base_allowed=settings.provider_api_base_allowed,
             sandbox_platform_key=platform_key.get_secret_value() if platform_key else None,
             limits=Limits(settings.rates, windows, world.clock, salt=_salt(settings)),
+            temporal_ui=settings.temporal_ui,
         )
 
 

@@ -111,7 +111,7 @@ class KeySettings(BaseSettings):
         return init_settings, env_settings, *files
 
     @field_validator(
-        *("signing_keys", "audit_keys", "vault_keys", "transit_keys", "trusted_proxies"),
+        *("signing_keys", "audit_keys", "vault_keys", "payload_keys", "transit_keys", "trusted_proxies"),
         mode="before",
         check_fields=False,
     )
@@ -119,10 +119,10 @@ class KeySettings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(re.findall(r"[^,\s]+", value)) if isinstance(value, str) else value
 
-    @field_validator("signing_keys", "audit_keys", "vault_keys", check_fields=False)
+    @field_validator("signing_keys", "audit_keys", "vault_keys", "payload_keys", check_fields=False)
     @classmethod
     def _are_32_bytes(cls, keys: tuple[SecretStr, ...], field: ValidationInfo) -> tuple[SecretStr, ...]:
-        if not keys and field.field_name != "vault_keys":
+        if not keys and field.field_name not in {"vault_keys", "payload_keys"}:
             raise ValueError("at least one key is needed")
         for key in keys:
             if len(base64.b64decode(key.get_secret_value(), validate=True)) != 32:
@@ -186,6 +186,13 @@ class Settings(KeySettings):
     of them verify. Apart from ``signing_keys``, and kept as long as what they signed must be believed."""
     audit_checkpoints_file: Path | None = None
     """Where the worker appends each checkpoint. On another disk it shows when a trail's end is cut off."""
+    payload_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """AES-256 keys, base64, for what Temporal keeps of ours: the first seals, all of them open. None at all
+    only in development."""
+    plain_payloads_allowed: bool = True
+    """Whether what lies in Temporal unsealed, from before there were keys, may be read."""
+    temporal_ui_url: AnyHttpUrl | None = None
+    """Where operators' browsers meet Temporal's UI: whose pages may ask us to open payloads."""
     token_life: timedelta = timedelta(hours=24)
 
     sandbox_url: AnyHttpUrl | None = None
@@ -234,6 +241,10 @@ class Settings(KeySettings):
                     )
                 if len(key.get_secret_value()) < 32:
                     raise ValueError("PAYSAGA_ADMIN_KEY needs at least 32 characters in production")
+            if not self.payload_keys:
+                raise ValueError("PAYSAGA_PAYLOAD_KEYS is needed in production: Temporal keeps payments")
+        if not (self.payload_keys or self.plain_payloads_allowed):
+            raise ValueError("PAYSAGA_PLAIN_PAYLOADS_ALLOWED=false needs PAYSAGA_PAYLOAD_KEYS")
         return self
 
     @property
@@ -257,6 +268,11 @@ class Settings(KeySettings):
     def base_url(self) -> str:
         """Where the world finds us, without a slash at the end."""
         return str(self.public_url).rstrip("/")
+
+    @property
+    def temporal_ui(self) -> str | None:
+        """The origin of Temporal's UI, as its pages' requests name it."""
+        return None if self.temporal_ui_url is None else "/".join(str(self.temporal_ui_url).split("/")[:3])
 
     @property
     def api_bases(self) -> dict[str, str]:

@@ -35,12 +35,17 @@ def tell(deed: Any) -> Any:
 
     async def done(here: Any) -> Any:
         from temporalio.client import Client
-        from temporalio.contrib.pydantic import pydantic_data_converter
+
+        from workflows.payloads import data_converter
 
         if here.temporal is None:
             refuse(NOT_RUNNING)
+        if here.payload_keys is None:
+            # What would be written without them, everybody with access to Temporal could read.
+            refuse("Set PAYSAGA_PAYLOAD_KEYS: what Temporal keeps is sealed with them.")
         address, namespace = here.temporal
-        temporal = await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
+        converter = data_converter(here.payload_keys)
+        temporal = await Client.connect(address, namespace=namespace, data_converter=converter)
         return await deed(here, temporal)
 
     return ask(done)

@@ -13,6 +13,7 @@ from api import (
     approvals,
     audit,
     billing,
+    codec,
     credentials,
     deliveries,
     disputes,
@@ -89,6 +90,7 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         audit,
         health,
         metrics,
+        codec,
         docs,
     )
     for noun in nouns:

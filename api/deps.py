@@ -65,6 +65,8 @@ class House:
     api_base_allowed: bool
     sandbox_platform_key: str | None
     limits: Limits
+    temporal_ui: str | None = None
+    """The origin of Temporal's UI, whose pages may ask to have payloads opened."""
     believed: Believed = field(default_factory=Believed)
     turns: Turns = field(default_factory=Turns)
 

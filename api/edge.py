@@ -25,6 +25,8 @@ from domain.errors import BadRequest, BodyTooLarge, NotFound, Refusal
 MAX_BODY_BYTES = 64 * 1024
 MAX_WEBHOOK_BYTES = 256 * 1024
 WEBHOOK_PATH = "/v1/billing/webhooks/"
+# Many payloads of a workflow at once, and sealed ones are longer.
+CODEC_PATH = "/codec/"
 # How much of too large a body is read, unheeded, so that its sender gets to read the answer.
 LINGER_BYTES = 16 * 1024 * 1024
 LINGER_SECONDS = 2
@@ -70,7 +72,9 @@ class _Exchange:
         self._development = development
         self._started_at = time.perf_counter()
         self._headers = Headers(scope=scope)
-        self._limit = MAX_WEBHOOK_BYTES if scope["path"].startswith(WEBHOOK_PATH) else MAX_BODY_BYTES
+        self._limit = (
+            MAX_WEBHOOK_BYTES if scope["path"].startswith((WEBHOOK_PATH, CODEC_PATH)) else MAX_BODY_BYTES
+        )
         self._received = 0
         self._refused: Refusal | None = None
         self.status: int | None = None

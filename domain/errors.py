@@ -42,6 +42,10 @@ class MalformedJson(Refusal):
     status, code, title = 400, "malformed_json", "The body is not strict JSON"
 
 
+class PayloadUnreadable(Refusal):
+    status, code, title = 400, "payload_unreadable", "A payload cannot be opened"
+
+
 class SignatureMissing(Refusal):
     status, code, title = 400, "signature_missing", "The signature headers are missing or unreadable"
 

@@ -38,8 +38,18 @@ class Keys:
     signing_key: str = field(default_factory=_key_of_32_bytes)
     audit_key: str = field(default_factory=_key_of_32_bytes)
     vault_key: str = field(default_factory=_key_of_32_bytes)
+    payload_keys: str = ""
+    """Comma-separated; none as long as Temporal may keep what it is told in plain."""
     sandbox_platform_key: str = field(default_factory=_password)
     tenant: Tenant | None = None
+
+    def with_payload_keys(self, given: str) -> "Keys":
+        """The same secrets, and these keys, or one made now, for what Temporal keeps.
+
+        Keys of before stay: nothing else opens what was sealed with them.
+        """
+        named = [*given.split(","), *self.payload_keys.split(",")]
+        return replace(self, payload_keys=",".join(dict.fromkeys(filter(None, named))) or _key_of_32_bytes())
 
     def with_tenant(self, tenant: Tenant) -> "Keys":
         """The same secrets, and the demo tenant's."""

@@ -86,6 +86,8 @@ class Plan:
             "search-attribute": SEARCH_ATTRIBUTES,
             "dynamic-config-value": DYNAMIC_CONFIG,
         }
+        if self.keys.payload_keys:
+            options["ui-codec-endpoint"] = f"{self.url('api')}/codec"
         return Part(
             name="temporal",
             command=(
@@ -139,7 +141,8 @@ class Plan:
 
     def facts(self, tenant: Tenant) -> dict[str, Any]:
         """The ready file's content: where everything is and how to log in."""
-        return {
+        sealed = {"payloadKeys": self.keys.payload_keys} if self.keys.payload_keys else {}
+        return sealed | {
             "apiUrl": self.url("api"),
             # Until there is a console, the API's own pages are the place to look around.
             "consoleUrl": f"{self.url('api')}/docs",
@@ -179,6 +182,8 @@ class Plan:
             "PAYSAGA_AUDIT_KEYS": self.keys.audit_key,
             "PAYSAGA_AUDIT_CHECKPOINTS_FILE": str(self.audit_checkpoints),
             "PAYSAGA_VAULT_KEYS": self.keys.vault_key,
+            "PAYSAGA_PAYLOAD_KEYS": self.keys.payload_keys,
+            "PAYSAGA_TEMPORAL_UI_URL": self.url("temporalUi"),
             "PAYSAGA_SANDBOX_URL": self.sandbox_url or self.url("sandbox"),
             "PAYSAGA_SANDBOX_PLATFORM_KEY": self.keys.sandbox_platform_key,
             "PAYSAGA_TIME_SCALE": f"{self.time_scale:g}",

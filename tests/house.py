@@ -22,11 +22,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.event_data import is_described
 from providers.sandbox import ready_made
+from workflows.payloads import data_converter
 
 CARD = "4242424242424242"
 DECLINED = "4000000000000002"
@@ -78,11 +78,16 @@ class House:
         """What really happened at the payment company: the truth that tests compare ours with."""
         return await self.control("GET", "ledger", reference=payment["id"])
 
+    @property
+    def payload_keys(self) -> list[bytes]:
+        """What opens what Temporal keeps of this house; none where it is plain."""
+        return [base64.b64decode(key) for key in self.ready.get("payloadKeys", "").split(",") if key]
+
     async def temporal(self) -> Client:
         return await Client.connect(
             self.ready["temporalAddress"],
             namespace=self.ready["namespace"],
-            data_converter=pydantic_data_converter,
+            data_converter=data_converter(self.payload_keys),
         )
 
     def pid(self, part: str) -> int:

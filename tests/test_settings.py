@@ -21,6 +21,7 @@ SOUND = {
     "signing_keys": KEY,
     "audit_keys": KEY,
     "vault_keys": KEY,
+    "payload_keys": KEY,
 }
 
 
@@ -77,6 +78,27 @@ def test_nobody_is_trusted_by_mistake(proxies: str) -> None:
     assert settings(trusted_proxies="10.0.0.0/8,::1").trusted_proxies == ("10.0.0.0/8", "::1")
     with pytest.raises(ValidationError):
         settings(trusted_proxies=proxies)
+
+
+def test_production_does_not_start_where_temporal_could_read_payments() -> None:
+    with pytest.raises(ValidationError, match="PAYSAGA_PAYLOAD_KEYS"):
+        settings(payload_keys="")
+    assert settings(payload_keys="", env="development").payload_keys == ()
+    with pytest.raises(ValidationError, match="PAYSAGA_PLAIN_PAYLOADS_ALLOWED"):
+        settings(payload_keys="", env="development", plain_payloads_allowed=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        (None, None),
+        ("http://127.0.0.1:8233", "http://127.0.0.1:8233"),
+        ("https://Temporal.example.com/ui/", "https://temporal.example.com"),
+        ("https://temporal.example.com:443", "https://temporal.example.com"),
+    ],
+)
+def test_a_page_of_temporals_ui_is_known_by_its_origin(url: str | None, origin: str | None) -> None:
+    assert settings(temporal_ui_url=url).temporal_ui == origin
 
 
 def test_no_setting_shows_its_secret() -> None:

@@ -34,6 +34,7 @@ def settings_of(house: House) -> Settings:
         signing_keys=secrets["signing_key"],
         audit_keys=secrets["audit_key"],
         vault_keys=secrets["vault_key"],
+        payload_keys=house.ready.get("payloadKeys", ""),
         sandbox_url=house.ready["sandboxUrl"],
         time_scale=1,
     )

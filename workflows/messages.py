@@ -9,6 +9,7 @@ from temporalio.api.common.v1 import Payloads, WorkflowExecution
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.courier import Round
@@ -239,12 +240,13 @@ async def start_review(client: Client, ref: ApprovalRef) -> None:
 
 async def _signal(client: Client, workflow_id: str, said: Observation, hearing: str) -> None:
     # The SDK's handle.signal() makes up a request id of its own, and three calls are three signals.
+    bound = client.data_converter.with_context(WorkflowSerializationContext(client.namespace, workflow_id))
     await client.workflow_service.signal_workflow_execution(
         SignalWorkflowExecutionRequest(
             namespace=client.namespace,
             workflow_execution=WorkflowExecution(workflow_id=workflow_id),
             signal_name="provider_reported",
-            input=Payloads(payloads=await client.data_converter.encode([said])),
+            input=Payloads(payloads=await bound.encode([said])),
             identity=client.identity,
             request_id=hearing,
         ),

@@ -1,5 +1,6 @@
 """The Schedules of reconciliation: one for each account whose books can be read."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,24 +13,46 @@ from temporalio.client import (
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.reconciliation import Books
 from workflows import policies, reconciliation
+from workflows.payloads import SealedPayloads
 from workflows.reconciliation import ReconciliationWorkflow
 
 _QUICK: Final = timedelta(seconds=5)
 
 
 async def keep(client: Client, books: Books, every: timedelta) -> None:
-    """Make sure these books are looked at every so often. A Schedule that is there is left alone."""
+    """Make sure these books are looked at every so often. A Schedule that is there is left as it is.
+
+    Only what it gives its workflows is sealed anew once the key is another: it is given for as long as the
+    account is there, and would need the old key for as long.
+    """
     try:
         await client.create_schedule(
             reconciliation.schedule_id(books), _schedule(books, every), rpc_timeout=_QUICK
         )
     except ScheduleAlreadyRunningError:
+        await _seal_anew(client, books, every)
+
+
+async def _seal_anew(client: Client, books: Books, every: timedelta) -> None:
+    codec = client.data_converter.payload_codec
+    handle = client.get_schedule_handle(reconciliation.schedule_id(books))
+    action = (await handle.describe(rpc_timeout=_QUICK)).schedule.action
+    if not isinstance(codec, SealedPayloads) or not isinstance(action, ScheduleActionStartWorkflow):
         return
+    if all(codec.is_current(given) for given in action.args):
+        return
+
+    def sealed_anew(known: ScheduleUpdateInput) -> ScheduleUpdate:
+        return ScheduleUpdate(replace(known.description.schedule, action=_schedule(books, every).action))
+
+    await handle.update(sealed_anew, rpc_timeout=_QUICK)
 
 
 def _schedule(books: Books, every: timedelta) -> Schedule:

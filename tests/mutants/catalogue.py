@@ -16,6 +16,7 @@ from tests.mutants import (
     papers,
     paying,
     routing,
+    seals,
     selling,
     tokens,
     using,
@@ -30,7 +31,7 @@ MUTANTS = (
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
     *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
     *(*changing.MUTANTS, *lives.MUTANTS),
-    *(*paying.MUTANTS, *asking.MUTANTS),
+    *(*paying.MUTANTS, *asking.MUTANTS, *seals.MUTANTS),
 )
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)

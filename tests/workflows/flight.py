@@ -8,7 +8,6 @@ from pathlib import Path
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 import worker
@@ -17,6 +16,7 @@ from installation import open_world
 from providers.line import Line, Lines
 from tests.house import House
 from tests.world import settings_of
+from workflows.payloads import data_converter
 
 KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
 SEARCH_ATTRIBUTES = {
@@ -35,7 +35,7 @@ async def flying(house: House) -> AsyncIterator[tuple[WorkflowEnvironment, World
     """Workers of our own, which alone know this Temporal."""
     async with (
         await WorkflowEnvironment.start_time_skipping(
-            data_converter=pydantic_data_converter,
+            data_converter=data_converter(),
             test_server_existing_path=str(Path(sys.executable).parent / "temporal-test-server"),
         ) as time,
         open_world(settings_of(house), time.client) as real,

@@ -18,7 +18,6 @@ import pytest
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause as Cause
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.common import SearchAttributeKey
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -31,6 +30,7 @@ from tests.house import House, Tenant, eventually, kinds
 from tests.workflows.releases import Careless, OneStepMore
 from tests.world import place, settings_of
 from workflows import messages, policies
+from workflows.payloads import data_converter
 from workflows.payment import PaymentWorkflow
 
 PATIENCE, LIFE = timedelta(seconds=10), timedelta(hours=1)
@@ -70,7 +70,7 @@ class Installation:
         steps = PaymentActivities(self.world)
         # Two workers of one queue need a connection each.
         connection = await Client.connect(
-            self.temporal.service_client.config.target_host, data_converter=pydantic_data_converter
+            self.temporal.service_client.config.target_host, data_converter=data_converter()
         )
         return Worker(
             connection,
@@ -147,7 +147,7 @@ async def here(house: House, tenant: Tenant) -> AsyncIterator[Installation]:
     ]
     async with (
         await WorkflowEnvironment.start_local(
-            data_converter=pydantic_data_converter,
+            data_converter=data_converter(),
             dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
             dev_server_extra_args=["--dynamic-config-value", "limit.maxIDLength=255"],
             search_attributes=attributes,

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.money import Money
 from domain.payment import PaymentRef, Progress
 from workflows import messages
+from workflows.payloads import data_converter
 
 REF = PaymentRef(
     tenant_id="ten_1",
@@ -34,7 +34,7 @@ def nobody() -> str:
 async def test_a_process_that_never_reached_temporal_says_it_is_away_and_not_a_bug(
     ask: Callable[[Client, PaymentRef, timedelta], Awaitable[Progress]],
 ) -> None:
-    client = await Client.connect(nobody(), data_converter=pydantic_data_converter, lazy=True)
+    client = await Client.connect(nobody(), data_converter=data_converter(), lazy=True)
     with pytest.raises(RPCError) as refused:
         await ask(client, REF, timedelta(seconds=5))
     assert refused.value.status is RPCStatusCode.UNAVAILABLE

@@ -9,13 +9,12 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
@@ -36,6 +35,7 @@ from tests.workflows.releases import (
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
+from workflows.payloads import data_converter
 from workflows.payment import PaymentWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
@@ -100,11 +100,14 @@ def _without_noise(part: Any) -> Any:
     return [_without_noise(item) for item in part] if isinstance(part, list) else part
 
 
-async def replay(history: WorkflowHistory, *releases: type) -> None:
-    """Run code against what happened, today's or another. Raises when it would have done something else."""
+async def replay(history: WorkflowHistory, *releases: type, keys: Sequence[bytes] = ()) -> None:
+    """Run code against what happened, today's or another. Raises when it would have done something else.
+
+    ``keys`` open a history that is sealed.
+    """
     await Replayer(
         workflows=releases or TODAY,
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter(keys),
         # The sandbox would import other releases anew, and with them the tests.
         workflow_runner=UnsandboxedWorkflowRunner() if releases else SandboxedWorkflowRunner(),
     ).replay_workflow(history)
@@ -121,11 +124,13 @@ def kept(path: str) -> WorkflowHistory:
 @pytest.mark.parametrize("path", ALL)
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_what_has_just_happened_replays(histories: dict[str, WorkflowHistory], path: str) -> None:
-    await replay(histories[path])
+async def test_what_has_just_happened_replays(
+    house: House, histories: dict[str, WorkflowHistory], path: str
+) -> None:
+    await replay(histories[path], keys=house.payload_keys)
     # As it would be kept, it replays as well.
     as_kept = json.loads(written(histories[path]))
-    await replay(WorkflowHistory.from_json(as_kept.pop("workflowId"), as_kept))
+    await replay(WorkflowHistory.from_json(as_kept.pop("workflowId"), as_kept), keys=house.payload_keys)
 
 
 @pytest.mark.parametrize("path", ALL)
