@@ -48,7 +48,8 @@ class ConsoleRoute(FormRoute):
             raise Unauthorized
         request.state.visitor = who
         if who.caller is not None:
-            concerns(request, Affair(tenant_id=who.caller.tenant_id, actor=actor(who.caller)))
+            asked = f"console.{self.name}"
+            concerns(request, Affair(tenant_id=who.caller.tenant_id, actor=actor(who.caller), action=asked))
         if request.method not in _READING and not await _holds_token(request, who):
             raise NotFromHere
 
