@@ -14,6 +14,7 @@ from tests.mutants import (
     money,
     papers,
     paying,
+    people,
     routing,
     selling,
     using,
@@ -27,7 +28,7 @@ MUTANTS = (
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
     *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
     *(*changing.MUTANTS, *lives.MUTANTS),
-    *(*paying.MUTANTS, *asking.MUTANTS),
+    *(*paying.MUTANTS, *asking.MUTANTS, *people.MUTANTS),
 )
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)
