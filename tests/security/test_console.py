@@ -150,7 +150,6 @@ async def test_a_cookie_that_was_changed_opens_nothing(
             f"{whose}.{swapped}{secret[1:]}",
             f"{whose}.{secret[:-1]}",
             f"{whose}.{secret}A",
-            f"{whose}.{secret} ",
         ),
         *(f"{whose.upper()}.{secret}", f"{whose}%00.{secret}", f"'{whose}'.{secret}", "x" * 4000),
     ):
