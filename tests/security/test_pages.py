@@ -43,7 +43,7 @@ async def anna(house: House, shop: Tenant) -> AsyncIterator[Person]:
 
 
 def addresses(*, guides: bool = False, **known: str) -> list[str]:
-    """Every address that may be opened; of a folder of files, each file. Of guides one, unless all are asked."""
+    """Every address that may be opened; of a folder of files, each file; of the guides one, or all."""
     found: list[str] = []
     for route in routes():
         path = str(route.path)
