@@ -52,9 +52,10 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
             app.state.house = here
             yield
 
-    # Its pages bring their own scripts: nobody's browser is sent to a third party.
+    # For Swagger UI's files only; the page that shows them is ours, with its policy.
     app = FastAPIOffline(
-        static_url="/docs/assets",
+        docs_url=None,
+        static_url=docs.ASSETS,
         title="Paysaga",
         version="1",
         summary="Payments as durable sagas",

@@ -203,6 +203,7 @@ class Exchange:
     def __init__(self, request: Request, response: Response, here: TheHouse) -> None:
         self._request = request
         self.request_id: str | None = getattr(request.state, "request_id", None)
+        self.address = address(request)
         self.headers = response.headers
         self._response = response
         self._clock = here.world.clock

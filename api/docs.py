@@ -1,7 +1,12 @@
-"""The guides that come with the code, as pages: what a problem's ``type`` points at can be opened."""
+"""The guides that come with the code, as pages: what a problem's ``type`` points at can be opened.
 
+And the page to try the API from. What is written into these pages is named by its digest in their policy.
+"""
+
+import base64
 import re
 from functools import cache
+from hashlib import sha256
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +16,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from markdown_it import MarkdownIt
 
+from api.edge import NOTHING
 from domain.errors import NotFound, Refusal, refusals
 
 _TABLE: Final = "<!-- table of codes -->\n"
@@ -20,6 +26,9 @@ _NOTE: Final = re.compile(
 )
 """What tests/docs reads, and nobody else."""
 router = APIRouter(prefix="/docs", include_in_schema=False)
+
+ASSETS: Final = "/docs/assets"
+"""Where Swagger UI's own files are: nobody's browser is sent to a third party."""
 
 _GUIDES: Final = Path(__file__).parent.parent / "docs"
 _STYLE: Final = """
@@ -33,6 +42,48 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; bo
 """
 
 
+_START: Final = """
+SwaggerUIBundle({
+  url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, showExtensions: true,
+  presets: [SwaggerUIBundle.presets.apis], layout: "BaseLayout",
+});
+"""
+_TO_TRY: Final = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Paysaga: API reference</title>
+<link rel="icon" href="{ASSETS}/favicon.png">
+<link rel="stylesheet" href="{ASSETS}/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="{ASSETS}/swagger-ui-bundle.js"></script>
+<script>{_START}</script>
+</body>
+</html>
+"""
+
+
+def _digest(written: str) -> str:
+    """How a policy names what stands in the page itself (Content Security Policy Level 3, section 2.3.1)."""
+    return f"'sha256-{base64.b64encode(sha256(written.encode()).digest()).decode()}'"
+
+
+_OF_GUIDES: Final = f"{NOTHING}; style-src {_digest(_STYLE)}; img-src 'self'"
+_OF_TRYING: Final = (
+    f"{NOTHING}; script-src 'self' {_digest(_START)}; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'"
+)
+
+
+@router.get("")
+def reference() -> HTMLResponse:
+    """Every route, to be tried."""
+    return HTMLResponse(_TO_TRY, headers={"Content-Security-Policy": _OF_TRYING})
+
+
 @router.get("/{page:path}")
 def guide(page: str) -> HTMLResponse:
     """One guide by its place among the documents, with an anchor on every heading."""
@@ -40,10 +91,7 @@ def guide(page: str) -> HTMLResponse:
     found = _pages().get(page.removesuffix(".md"))
     if found is None:
         raise NotFound
-    return HTMLResponse(found, headers={"Content-Security-Policy": _POLICY})
-
-
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'"
+    return HTMLResponse(found, headers={"Content-Security-Policy": _OF_GUIDES})
 
 
 @cache
@@ -86,6 +134,7 @@ def _rendered(source: str) -> str:
             title = words if token.tag == "h1" else title
     body = markdown.renderer.render(tokens, markdown.options, {})
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style><body>{body}'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
+        f"<body>{body}</body></html>"
     )

@@ -40,6 +40,22 @@ _CONTENT_LENGTH = re.compile(r"[0-9]{1,18}")
 _UNREADABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffd]")
 _UNREADABLE_IN_QUERY = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
+NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# For what no page is made of: a browser that is shown it all the same runs nothing and frames nothing.
+# Pages bring a policy of their own, and what other sites may load says so itself.
+_UNLESS_SAID = {
+    "Content-Security-Policy": NOTHING,
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_PRIVATE = ("/v1/", "/pay/", "/console")
+_UNUSED = ("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "microphone", "usb")
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in (*_UNUSED, "payment")),
+}
+
 _log = structlog.get_logger(__name__)
 
 
@@ -158,9 +174,10 @@ class _Exchange:
 
     def _complete(self, headers: MutableHeaders) -> None:
         headers["X-Request-Id"] = self.request_id
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers.setdefault("Referrer-Policy", "no-referrer")
-        if self._scope["path"].startswith("/v1/"):
+        headers.update(_ALWAYS)
+        for name, value in _UNLESS_SAID.items():
+            headers.setdefault(name, value)
+        if self._scope["path"].startswith(_PRIVATE):
             headers.setdefault("Cache-Control", "no-store")
         if not self._development:
             headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -14,15 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.outbound import screen
 from api import secrets
-from api.affairs import Affair
-from api.deps import About, Address, AnyCaller, Exchange, House, Owner, PlatformOperator, TheHouse, actor
+from api.deps import About, AnyCaller, Exchange, House, Owner, PlatformOperator, TheHouse, actor
 from api.invoices import PartyAnswer, TaxAnswer
+from api.logins import recognized
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.billing import AfterDunning, Schedule
 from domain.catalog import MOST_LISTED
 from domain.endpoint import Endpoint
-from domain.errors import Unauthorized, ValidationFailed
-from domain.limits import Scope
+from domain.errors import ValidationFailed
 from domain.money import CURRENCIES, LARGEST
 from domain.signatures import new_secret
 from domain.tenant import (
@@ -188,38 +187,17 @@ async def register(body: NewTenant, by: PlatformOperator, here: TheHouse, about:
 
 
 @router.post("/login")
-async def login(body: Login, here: TheHouse, about: About, address: Address) -> AccessToken:
+async def login(body: Login, here: TheHouse, about: About) -> AccessToken:
     """An access token for a credential of this app. Each app may ask ten times a minute.
 
     An address from which many logins fail is not heard for a while, whichever app it asks for.
     """
-    # First: else each name that somebody makes up would be counted, and so remembered.
-    await here.limits.check(Scope.FAILED_LOGIN, address)
-    await here.limits.spend(Scope.LOGIN, body.app_name)
-    async with here.limits.counting(Scope.FAILED_LOGIN, address, Unauthorized):
-        return await _logged_in(body, here, about)
-
-
-async def _logged_in(body: Login, here: House, about: Exchange) -> AccessToken:
-    now = here.world.clock()
-    credential_id = secrets.credential_of(body.app_secret)
-    async with here.world.database.system() as tx:
-        tenant = await tenants.by_app_name(tx, body.app_name)
-        lock = None if credential_id is None else await tenants.lock(tx, credential_id, now)
-    if tenant is None or (lock and (lock.credential.tenant_id != tenant.id or lock.credential.revoked)):
-        lock = None
-    if tenant is not None:
-        claimed = "unknown" if lock is None else f"claimed:{lock.credential.id}"
-        about.concerns(Affair(tenant_id=tenant.id, actor=claimed, proven=False, action="tenant.login"))
-    # Even a wrong name costs a comparison, so that answers do not tell which names exist.
-    opened = await secrets.opens(body.app_secret, lock.hashes if lock else ())
-    if tenant is None or lock is None or not opened:
-        raise Unauthorized("This app name and secret do not belong together.")
+    tenant, lock = await recognized(here, about, body.app_name, body.app_secret, "tenant.login")
     credential = lock.credential
     async with here.world.database.tenant(tenant.id) as tx:
         await audit.record(tx, about.deed(tenant.id, actor(credential), "tenant.login", credential.id))
     return AccessToken(
-        access_token=here.tokens.access(credential, now),
+        access_token=here.tokens.access(credential, here.world.clock()),
         expires_in=int(here.tokens.life.total_seconds()),
         tenant_id=tenant.id,
         app_name=tenant.app_name,

@@ -2,10 +2,12 @@
 
 from fastapi import FastAPI
 
-from console import embed, pages, pay, pricing
+from console import door, embed, home, pages, pay, pricing
 
 
 def install(app: FastAPI) -> None:
     """Add every page's routes; none of them is part of the API's schema."""
     for part in (pages, pay, embed, pricing):
         app.include_router(part.router)
+    for router in (door.entrance, door.exits, home.router):
+        app.include_router(router)

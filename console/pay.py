@@ -4,16 +4,14 @@ What it shows is our row. Of the address only ``token`` and ``lang`` are read; w
 stranger wrote beside them means nothing here.
 """
 
-from datetime import datetime
 from typing import Annotated, Any, Final
 
-from babel.dates import format_date
 from fastapi import APIRouter, BackgroundTasks, Query, Request
 from fastapi.responses import HTMLResponse
 
 from api.deps import InPublic, TheHouse
 from api.payments import nudge, payee
-from console.pages import PageRoute, language_of, render
+from console.pages import PageRoute, language_of, moment, other, render
 from console.situations import MANNERS, Situation, Way, arrived, given_back, situation
 from documents.words import Language, money
 from domain.errors import NotFound, Unauthorized
@@ -62,7 +60,7 @@ def view(payment: Payment, stands: Situation, language: Language) -> dict[str, A
     ways = {Way.PAY: payment.checkout_url, Way.AGAIN: order.cancel_url, Way.ON: order.success_url}
     return {
         "language": language,
-        "other": Language.EN if language is Language.HU else Language.HU,
+        "other": other(language),
         "situation": stands,
         "tone": manner.tone,
         "way": manner.way,
@@ -71,22 +69,14 @@ def view(payment: Payment, stands: Situation, language: Language) -> dict[str, A
         "sandbox": order.sandbox,
         "description": order.description,
         "reference": payment.id,
-        "ordered_at": _moment(order.created_at, language),
-        "pay_by": None if pay_by is None else _moment(pay_by, language),
+        "ordered_at": moment(order.created_at, language),
+        "pay_by": None if pay_by is None else moment(pay_by, language),
         **{name: _amount(sum_, language) for name, sum_ in amounts.items()},
     }
 
 
 def _amount(sum_: Money | None, language: Language) -> str | None:
     return None if sum_ is None else money(sum_.amount_minor, sum_.currency, language, spoken=True)
-
-
-def _moment(at: datetime, language: Language) -> dict[str, str]:
-    """Written in UTC; the page's script puts the reader's own zone in its place."""
-    return {
-        "exact": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "written": f"{format_date(at, 'medium', locale=language)} {at:%H:%M} UTC",
-    }
 
 
 def _linkable(address: str | None) -> str | None:

@@ -1,6 +1,5 @@
 """The page with a tenant's price list, for those who have no page of their own to put the element on."""
 
-from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Request
@@ -8,13 +7,10 @@ from fastapi.responses import HTMLResponse
 
 from api.deps import InPublic, TheHouse
 from console.embed import on_sale
-from console.pages import PageRoute, language_of, render
+from console.pages import PageRoute, language_of, other, render
 from console.pricelist import WORDS
-from documents.words import Language
 
 router = APIRouter(prefix="/pricing", include_in_schema=False, route_class=PageRoute, dependencies=[InPublic])
-
-_OTHER: Final = {Language.EN: Language.HU, Language.HU: Language.EN}
 
 
 @router.get("/{tenant_id}")
@@ -25,7 +21,7 @@ async def page(tenant_id: str, request: Request, here: TheHouse, currency: str =
     address = tenant.settings.pricing_checkout_url
     facts = {
         "language": language,
-        "other": _OTHER[language],
+        "other": other(language),
         "words": WORDS[language],
         "sandbox": tenant.sandbox,
         "list": listed,

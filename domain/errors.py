@@ -66,6 +66,12 @@ class Forbidden(Refusal):
     status, code, title = 403, "forbidden", "Your role does not allow this"
 
 
+class NotFromHere(Forbidden):
+    """A browser asks in its user's name, and nothing shows that a page of ours had it ask."""
+
+    title = "This was not sent by a page of ours"
+
+
 class FourEyes(Refusal):
     status, code, title = 403, "four_eyes", "Somebody else must decide about what you asked for"
 

@@ -145,7 +145,7 @@ class Plan:
         return sealed | {
             "apiUrl": self.url("api"),
             # Until there is a console, the API's own pages are the place to look around.
-            "consoleUrl": f"{self.url('api')}/docs",
+            "consoleUrl": f"{self.url('api')}/console",
             "temporalUiUrl": self.url("temporalUi"),
             "temporalAddress": self.temporal_address,
             "namespace": NAMESPACE,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.errors import NotFound
 from domain.tenant import Credential, LatePolicy, ProviderAccount, Role, Tenant, TenantSettings
 from domain.values import Value
-from storage import accounts
+from storage import accounts, console_sessions
 from storage.tables import credentials, provider_accounts, tenants
 
 
@@ -141,7 +141,10 @@ async def list_credentials(tx: AsyncConnection) -> list[Credential]:
 async def rotate(
     tx: AsyncConnection, credential_id: str, secret_hash: str, previous_until: datetime
 ) -> Credential:
-    """A new secret; the one before it works until ``previous_until``, any older one not at all."""
+    """A new secret; the one before it works until ``previous_until``, any older one not at all.
+
+    People who signed in with it have to sign in anew at once.
+    """
     row = (
         await tx.execute(
             update(credentials)
@@ -156,11 +159,12 @@ async def rotate(
     ).one_or_none()
     if row is None:
         raise NotFound
+    await console_sessions.end_all(tx, credential_id)
     return _credential(row)
 
 
 async def revoke(tx: AsyncConnection, credential_id: str, now: datetime) -> None:
-    """No login from now on; tokens already out there die with the next check of their version."""
+    """No login from now on; sessions end, and tokens out there die with the next check of their version."""
     revoked = await tx.execute(
         update(credentials)
         .where(credentials.c.id == credential_id, credentials.c.revoked_at.is_(None))
@@ -168,6 +172,7 @@ async def revoke(tx: AsyncConnection, credential_id: str, now: datetime) -> None
     )
     if not revoked.rowcount:
         raise NotFound
+    await console_sessions.end_all(tx, credential_id)
 
 
 def _credential(row: Row[Any]) -> Credential:

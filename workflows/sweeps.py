@@ -19,6 +19,7 @@ from activities.world import World, alert
 from storage import (
     accounts,
     approvals,
+    console_sessions,
     deliveries,
     disputes,
     inbox,
@@ -60,6 +61,8 @@ _FIRST: Final = datetime.fromtimestamp(0, UTC)
 _OVERDUE_AFTER: Final = timedelta(seconds=5)
 # Windows last minutes, and nobody reads an old one.
 _TIDIED_EVERY: Final = timedelta(minutes=1)
+# A session that is over opens nothing; its row may lie there for a while.
+_FORGOTTEN_EVERY: Final = timedelta(minutes=5)
 
 
 class Sweeps:
@@ -96,6 +99,8 @@ class Sweeps:
         ]
         rounds.append(asyncio.create_task(self._again(self._sealer.seal_trails, pause=SEALED_EVERY)))
         rounds.append(asyncio.create_task(self._again(self.forget_windows, pause=_TIDIED_EVERY)))
+        forgotten_every = self._world.scaled(_FORGOTTEN_EVERY)
+        rounds.append(asyncio.create_task(self._again(self.forget_sessions, pause=forgotten_every)))
         try:
             yield
         finally:
@@ -270,6 +275,15 @@ class Sweeps:
                 books = Books(tenant_id=run.tenant_id, provider=run.provider)
                 await schedules.begin(self._temporal, books, every(world), queue=False)
                 self._seen[run.id] = now + _SEEN_FOR
+
+    async def forget_sessions(self) -> None:
+        """Delete the sessions of people that are over."""
+        now, database = self._world.clock(), self._world.database
+        async with database.system() as tx:
+            owners = await console_sessions.owners_of_ended(tx, now, _BATCH)
+        for owner in owners:
+            async with _alone(owner), database.tenant(owner) as tx:
+                await console_sessions.forget_ended(tx, now)
 
 
 @asynccontextmanager

@@ -26,7 +26,13 @@ from storage.tables.messages import (
 )
 from storage.tables.money import checkouts, entitlements, ledger_entries, payment_events, payments, usage
 from storage.tables.money_back import approvals, disputes, refunds
-from storage.tables.people import credentials, provider_accounts, provider_health, tenants
+from storage.tables.people import (
+    console_sessions,
+    credentials,
+    provider_accounts,
+    provider_health,
+    tenants,
+)
 from storage.tables.records import (
     audit_checkpoints,
     audit_records,
@@ -43,6 +49,7 @@ __all__ = [
     "audit_seals",
     "billing_sessions",
     "checkouts",
+    "console_sessions",
     "credentials",
     "credit_notes",
     "customers",

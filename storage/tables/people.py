@@ -86,3 +86,22 @@ provider_health = Table(
     Index(None, "seen_at"),
     CheckConstraint("state IN ('troubled', 'closed', 'refused')", name="state"),
 )
+
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    # The platform's operator is no tenant, so this refers to none there.
+    Column("tenant_id", Id, nullable=False),
+    Column("credential_id", Id, ForeignKey("credentials.id")),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("bound_to", LargeBinary, nullable=False),
+    Column("browser", String(64), nullable=False),
+    at(),
+    at("seen_at"),
+    at("ends_at"),
+    Index(None, "seen_at"),
+    Index(None, "tenant_id", "credential_id"),
+    CheckConstraint("(tenant_id = 'platform') = (credential_id IS NULL)", name="somebodys"),
+    CheckConstraint("octet_length(digest) = 32", name="digest"),
+)

@@ -15,6 +15,7 @@ from tests.mutants import (
     money,
     papers,
     paying,
+    people,
     routing,
     seals,
     selling,
@@ -31,7 +32,7 @@ MUTANTS = (
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
     *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
     *(*changing.MUTANTS, *lives.MUTANTS),
-    *(*paying.MUTANTS, *asking.MUTANTS, *seals.MUTANTS),
+    *(*paying.MUTANTS, *asking.MUTANTS, *seals.MUTANTS, *people.MUTANTS),
 )
 WAITING: tuple[Waiting, ...] = ()
 ALL: tuple[Mutant | Waiting, ...] = (*MUTANTS, *WAITING)

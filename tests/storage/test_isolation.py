@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.database import Database
 from storage.tables import metadata
 from tests.house import House, Receiver, Tenant, eventually, sealed
+from tests.security.person import Person
 from tests.stories.test_reconciliation import nobodys_capture, reconciled
 from tests.stories.test_refunds import becomes, paid, refund
 from tests.subscriber import Subscriber, plan
@@ -35,7 +36,7 @@ TABLES = {
 
 # What they say holds for a minute: no record, so what is over may go.
 DOCUMENTS = {"invoices", "credit_notes"}
-FLEETING = {"provider_health"}
+FLEETING = {"console_sessions", "provider_health"}
 
 every_table = pytest.mark.parametrize("table", TABLES)
 
@@ -77,6 +78,8 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await sealed(tenant)
             await nobodys_capture(tenant, "pay_of_nobody")
             await told(tenant)
+            async with Person.arriving(house) as somebody:
+                await somebody.sign_in(tenant)
         for tenant in (us, them):
             assert (await reconciled(tenant))["found"]
         yield Neighbours(house, us, them)

@@ -90,7 +90,7 @@ TABLES = (
     *("events", "entitlements", "ledger_entries", "inbox", "checkouts", "refunds", "disputes", "approvals"),
     *("plans", "prices", "customers", "billing_sessions", "subscriptions", "subscription_events"),
     *("invoices", "credit_notes", "document_numbers", "usage"),
-    *("event_sequences", "deliveries"),
+    *("event_sequences", "deliveries", "console_sessions"),
     *("reconciliation_runs", "reconciliation_differences", "reconciliation_sightings"),
 )
 
