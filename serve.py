@@ -1,5 +1,6 @@
 """Root: the HTTP face as one ASGI application, and the server that carries it."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -40,10 +41,9 @@ def application(settings: Settings) -> FastAPI:
     return application
 
 
-def main() -> None:
-    settings = Settings()
-    configure_logging(settings)
-    uvicorn.run(
+def config(settings: Settings) -> uvicorn.Config:
+    """How the application is carried."""
+    return uvicorn.Config(
         application(settings),
         host=settings.host,
         port=settings.port,
@@ -55,6 +55,15 @@ def main() -> None:
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=32 * 1024,
     )
+
+
+def main() -> None:
+    settings = Settings()
+    configure_logging(settings)
+    server = uvicorn.Server(config(settings))
+    server.run()
+    if not server.started:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
