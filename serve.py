@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from api import app
 from api.deps import House
+from api.patience import Patience
 from console import app as pages
 from installation import connect_temporal, open_world, tokens_of
 from settings import Settings, configure_logging
@@ -47,6 +48,8 @@ def config(settings: Settings) -> uvicorn.Config:
         application(settings),
         host=settings.host,
         port=settings.port,
+        http=Patience,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
