@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from datetime import timedelta
+from collections import OrderedDict
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -10,6 +11,7 @@ from fastapi import Request, Response
 from starlette.background import BackgroundTask
 
 from activities.world import World
+from domain.errors import SignatureMissing
 from domain.values import Value
 from storage import audit
 
@@ -19,6 +21,8 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # Who asks too often is counted elsewhere; a line for each would make the flood worse.
 _NOT_RECORDED: Final = 429
 _PATIENCE: Final = timedelta(seconds=2)
+_LATELY: Final = timedelta(minutes=1)
+_MOST_KNOWN: Final = 10_000
 # What a path names is recorded only if it can be a name of ours: anything else is input.
 _NAME: Final = re.compile(r"[a-z]{3}_[0-9a-z]{20,32}")
 
@@ -30,10 +34,31 @@ class Affair(Value):
     actor: str
     proven: bool = True
     """Somebody unproven is answered first, so that how long it takes tells them nothing."""
+    anybody: bool = False
+    """Who knows an address can bring about as many as they like: one line a minute then speaks for all."""
     action: str | None = None
     """Where the route's own name does not say it."""
     resource: str | None = None
     provider: str | None = None
+
+
+class Lately:
+    """What this process has put on record within the last minute, where that is enough."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, ...], datetime] = OrderedDict()
+
+    def knows(self, deed: audit.Deed) -> bool:
+        """Whether such a deed is on record already; if not, it is from now on."""
+        key = (deed.tenant_id, deed.action, deed.resource, deed.failure or "")
+        known = self._known.get(key)
+        if known is not None and deed.at - known < _LATELY:
+            return True
+        self._known[key] = deed.at
+        self._known.move_to_end(key)
+        while len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+        return False
 
 
 def concerns(request: Request, affair: Affair) -> None:
@@ -47,7 +72,10 @@ async def on_record(request: Request, response: Response) -> None:
     refused = 400 <= response.status_code < 500 and response.status_code != _NOT_RECORDED
     if affair is None or not refused or request.method in _READING:
         return
-    world: World = request.app.state.house.world
+    if request.state.problem_code == SignatureMissing.code:
+        return  # Whoever signs nothing claims to be nobody.
+    here = request.app.state.house
+    world: World = here.world
     deed = audit.Deed(
         tenant_id=affair.tenant_id,
         actor=affair.actor,
@@ -59,6 +87,8 @@ async def on_record(request: Request, response: Response) -> None:
         correlation_id=getattr(request.state, "request_id", None),
         at=world.clock(),
     )
+    if affair.anybody and here.lately.knows(deed):
+        return
     if affair.proven:
         await _write(world, deed)
     else:

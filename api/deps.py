@@ -13,7 +13,7 @@ from fastapi.security.http import HTTPAuthorizationCredentials
 from temporalio.client import Client
 
 from activities.world import World
-from api.affairs import Affair, concerns
+from api.affairs import Affair, Lately, concerns
 from api.tokens import AccessClaims, Tokens
 from api.turns import Turns
 from domain import text
@@ -63,6 +63,7 @@ class House:
     sandbox_platform_key: str | None
     believed: Believed = field(default_factory=Believed)
     turns: Turns = field(default_factory=Turns)
+    lately: Lately = field(default_factory=Lately)
 
 
 def house(request: Request) -> House:

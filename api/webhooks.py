@@ -35,15 +35,17 @@ async def receive(
     """Store a provider's event. 200 says: it is on disk, and will take effect."""
     if provider not in PROVIDERS:
         raise NotFound
-    body = await request.body()
-    world, now = here.world, here.world.clock()
+    world = here.world
     async with world.database.system() as tx:
         # The address is all that says whose event this is; its signature must then prove it.
         account, adapter = await world.provider(tx, account_id, provider)
+    # Not before: of what is sent to an address that is nobody's, nothing is kept even in memory.
+    body, now = await request.body(), world.clock()
     sender = Affair(
         tenant_id=account.tenant_id,
         actor=f"claimed:{provider}",
         proven=False,
+        anybody=True,
         action="webhook.receive",
         resource=account_id,
         provider=provider,
