@@ -36,7 +36,7 @@ async def receive(
     if provider not in PROVIDERS:
         raise NotFound
     world = here.world
-    async with world.database.system() as tx:
+    async with here.strangers, world.database.system() as tx:
         # The address is all that says whose event this is; its signature must then prove it.
         account, adapter = await world.provider(tx, account_id, provider)
     # Not before: of what is sent to an address that is nobody's, nothing is kept even in memory.
