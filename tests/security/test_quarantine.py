@@ -12,7 +12,7 @@ from tests.stories.company import HOUR, inbox
 from tests.stories.test_companies import set_up
 
 
-@pytest.mark.parametrize("sandbox", [True, False])
+@pytest.mark.parametrize("sandbox", [pytest.param(True, marks=pytest.mark.slow), False])
 async def test_play_money_pays_no_real_order_and_real_money_no_play_order(
     house: House, *, sandbox: bool
 ) -> None:
