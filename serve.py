@@ -1,10 +1,10 @@
 """Root: the HTTP face as one ASGI application, and the server that carries it."""
 
 import hmac
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -12,11 +12,13 @@ from limits.aio.storage import RedisStorage
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from starlette.types import ASGIApp
 
 from activities.world import World
 from api import app
 from api.deps import House
 from api.limits import Limits, Windows
+from api.patience import Patience
 from console import app as pages
 from installation import connect_temporal, open_world, tokens_of
 from settings import Settings, configure_logging, key_bytes, read
@@ -82,27 +84,33 @@ def application(settings: Settings) -> FastAPI:
     return application
 
 
+def config(settings: Settings, carried: ASGIApp | None = None) -> uvicorn.Config:
+    """How the application is carried, or another one."""
+    return uvicorn.Config(
+        application(settings) if carried is None else carried,
+        host=settings.host,
+        port=settings.port,
+        http=Patience,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Uvicorn itself would believe whatever comes from this machine.
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        date_header=True,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+
+
 def main() -> None:
     settings = read(Settings)
     configure_logging(settings)
-    uvicorn.run(application(settings), **server_options(settings))
-
-
-def server_options(settings: Settings) -> dict[str, Any]:
-    """How Uvicorn carries the application."""
-    return {
-        "host": settings.host,
-        "port": settings.port,
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
-        # Uvicorn itself would believe whatever comes from this machine.
-        "forwarded_allow_ips": list(settings.trusted_proxies),
-        "date_header": True,
-        "timeout_graceful_shutdown": 2,
-        "timeout_keep_alive": 30,
-        "h11_max_incomplete_event_size": 32 * 1024,
-    }
+    server = uvicorn.Server(config(settings))
+    server.run()
+    if not server.started:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 import asyncio
 import re
+from collections import OrderedDict
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -12,7 +13,7 @@ from starlette.background import BackgroundTask
 
 from activities.world import World
 from api.limits import Limits
-from domain.errors import RateLimited
+from domain.errors import RateLimited, SignatureMissing
 from domain.limits import Scope
 from domain.values import Value
 from storage import audit
@@ -23,6 +24,8 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # Who asks too often is counted elsewhere; a line for each would make the flood worse.
 _NOT_RECORDED: Final = 429
 _PATIENCE: Final = timedelta(seconds=2)
+_LATELY: Final = timedelta(minutes=1)
+_MOST_KNOWN: Final = 10_000
 # What a path names is recorded only if it can be a name of ours: anything else is input.
 _NAME: Final = re.compile(r"[a-z]{3}_[0-9a-z]{20,32}")
 
@@ -35,10 +38,31 @@ class Affair(Value):
     credential_id: str | None = None
     proven: bool = True
     """Somebody unproven is answered first, so that how long it takes tells them nothing."""
+    anybody: bool = False
+    """Who knows an address can bring about as many as they like: one line a minute then speaks for all."""
     action: str | None = None
     """Where the route's own name does not say it."""
     resource: str | None = None
     provider: str | None = None
+
+
+class Lately:
+    """What this process has put on record within the last minute, where that is enough."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, ...], datetime] = OrderedDict()
+
+    def knows(self, deed: audit.Deed) -> bool:
+        """Whether such a deed is on record already; if not, it is from now on."""
+        key = (deed.tenant_id, deed.action, deed.resource, deed.failure or "")
+        known = self._known.get(key)
+        if known is not None and deed.at - known < _LATELY:
+            return True
+        self._known[key] = deed.at
+        self._known.move_to_end(key)
+        while len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+        return False
 
 
 def concerns(request: Request, affair: Affair) -> None:
@@ -52,7 +76,10 @@ async def on_record(request: Request, response: Response) -> None:
     refused = 400 <= response.status_code < 500 and response.status_code != _NOT_RECORDED
     if affair is None or not refused or request.method in _READING:
         return
-    world: World = request.app.state.house.world
+    if request.state.problem_code == SignatureMissing.code:
+        return  # Whoever signs nothing claims to be nobody.
+    here = request.app.state.house
+    world: World = here.world
     deed = audit.Deed(
         tenant_id=affair.tenant_id,
         actor=affair.actor,
@@ -64,10 +91,12 @@ async def on_record(request: Request, response: Response) -> None:
         correlation_id=getattr(request.state, "request_id", None),
         at=world.clock(),
     )
+    if affair.anybody and here.lately.knows(deed):
+        return
     if affair.proven:
         await _write(world, deed)
     else:
-        response.background = BackgroundTask(_write_claimed, world, request.app.state.house.limits, deed)
+        response.background = BackgroundTask(_write_claimed, world, here.limits, deed)
 
 
 async def _write_claimed(world: World, limits: Limits, deed: audit.Deed) -> None:

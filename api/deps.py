@@ -1,5 +1,6 @@
 """What routes are handed: the house behind them, who is calling, and their idempotency key."""
 
+import asyncio
 import hmac
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from starlette.requests import HTTPConnection
 from temporalio.client import Client
 
 from activities.world import World
-from api.affairs import Affair, concerns
+from api.affairs import Affair, Lately, concerns
 from api.limits import Limits, household
 from api.tokens import AccessClaims, Tokens
 from api.turns import Turns
@@ -28,6 +29,8 @@ from storage.audit import Deed
 # How long a verified token is believed without looking again; the bound on a revocation is 60 s.
 _BELIEVED_FOR: Final = timedelta(seconds=20)
 _MOST_BELIEVED: Final = 10_000
+# So many of the database's connections at most look up who a stranger may be: the rest is for payments.
+_STRANGERS: Final = 4
 
 
 class Believed:
@@ -69,6 +72,9 @@ class House:
     """The origin of Temporal's UI, whose pages may ask to have payloads opened."""
     believed: Believed = field(default_factory=Believed)
     turns: Turns = field(default_factory=Turns)
+    lately: Lately = field(default_factory=Lately)
+    strangers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_STRANGERS))
+    """Held while something is looked up for a request that nothing vouches for yet."""
 
 
 def house(request: Request) -> House:

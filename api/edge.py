@@ -19,8 +19,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.affairs import Affair
+from api.patience import BODY_SECONDS
 from api.problems import respond
-from domain.errors import BadRequest, BodyTooLarge, NotFound, Refusal
+from domain.errors import BadRequest, BodyTooLarge, NotFound, Refusal, RequestTimeout
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_WEBHOOK_BYTES = 256 * 1024
@@ -62,17 +63,20 @@ _log = structlog.get_logger(__name__)
 class Edge:
     """Wraps a whole application that ``api.problems`` is installed on: ``app.add_middleware(Edge, …)``."""
 
-    def __init__(self, app: ASGIApp, *, development: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, *, development: bool = False, body_seconds: float = BODY_SECONDS
+    ) -> None:
         """HSTS is left out in development, where browsers meet us over plain HTTP."""
         self._app = app
         self._development = development
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; other protocols pass untouched."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, development=self._development)
+        exchange = _Exchange(scope, receive, send, self._body_seconds, development=self._development)
         with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
             try:
                 await exchange.serve(self._app)
@@ -83,7 +87,9 @@ class Edge:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, *, development: bool) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, body_seconds: float, *, development: bool
+    ) -> None:
         self._scope, self._receive, self._send = scope, receive, send
         self._development = development
         self._started_at = time.perf_counter()
@@ -92,6 +98,7 @@ class _Exchange:
             MAX_WEBHOOK_BYTES if scope["path"].startswith((WEBHOOK_PATH, CODEC_PATH)) else MAX_BODY_BYTES
         )
         self._received = 0
+        self._whole, self._due_at = False, asyncio.get_running_loop().time() + body_seconds
         self._refused: Refusal | None = None
         self.status: int | None = None
         offered = self._headers.get("x-request-id", "")
@@ -99,7 +106,7 @@ class _Exchange:
         scope.setdefault("state", {})["request_id"] = self.request_id
 
     async def serve(self, app: ASGIApp) -> None:
-        """Let ``app`` answer, unless the request is unfit, grows too large on the way, or ``app`` fails."""
+        """Let ``app`` answer, unless the request is unfit, too large or too slow, or ``app`` fails."""
         try:
             self._check()
             await app(self._scope, self.receive, self.send)
@@ -125,9 +132,20 @@ class _Exchange:
             raise self._too_large()
 
     async def receive(self) -> Message:
-        """Hand on the next piece of the body, and count: a declared length proves nothing."""
-        message = await self._receive()
+        """Hand on the next piece of the body, and count: a declared length proves nothing.
+
+        The whole body has one deadline: a byte a second is no reason to wait for the next.
+        """
+        if self._whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._due_at):
+                message = await self._receive()
+        except TimeoutError:
+            self._refused = RequestTimeout()
+            raise self._refused from None
         self._received += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
         if self._received > self._limit:
             raise self._too_large()
         return message

@@ -35,11 +35,11 @@ async def receive(
     provider: str, account_id: str, request: Request, here: TheHouse, later: BackgroundTasks, address: Address
 ) -> Received:
     """Store a provider's event. 200 says: it is on disk, and will take effect."""
-    body = await request.body()
-    world, now = here.world, here.world.clock()
+    world = here.world
     # What verifies is never turned away: anybody may have a provider send things that do not.
     async with here.limits.counting(Scope.FORGERY, address, NotFound, SignatureMissing, SignatureInvalid):
-        account, observations = await _verified(provider, account_id, request, here, body)
+        account, observations, body = await _verified(provider, account_id, request, here)
+    now = world.clock()
     letters: list[tuple[str, Said, Payment]] = []
     moved: list[SubscriptionRef] = []
     async with world.database.tenant(account.tenant_id) as tx:
@@ -66,26 +66,29 @@ async def receive(
 
 
 async def _verified(
-    provider: str, account_id: str, request: Request, here: House, body: bytes
-) -> tuple[ProviderAccount, list[Heard]]:
-    """Whose account this is, and what its provider says."""
+    provider: str, account_id: str, request: Request, here: House
+) -> tuple[ProviderAccount, list[Heard], bytes]:
+    """Whose account this is, what its provider says, and in which bytes."""
     if provider not in PROVIDERS:
         raise NotFound
     world = here.world
-    async with world.database.system() as tx:
+    async with here.strangers, world.database.system() as tx:
         # The address is all that says whose event this is; its signature must then prove it.
         account, adapter = await world.provider(tx, account_id, provider)
+    # Not before: of what is sent to an address that is nobody's, nothing is kept even in memory.
+    body = await request.body()
     sender = Affair(
         tenant_id=account.tenant_id,
         actor=f"claimed:{provider}",
         proven=False,
+        anybody=True,
         action="webhook.receive",
         resource=account_id,
         provider=provider,
     )
     concerns(request, sender)
     try:
-        return account, adapter.read_webhook(request.headers, body, world.clock())
+        return account, adapter.read_webhook(request.headers, body, world.clock()), body
     except UnreadableEvent:
         # Its text may quote the body; the place is enough to go and look.
         log.error("webhook_unreadable", provider=provider, account_id=account_id)  # noqa: TRY400

@@ -54,6 +54,9 @@ _SPECIAL_IPV6 = tuple(
 _NAME = re.compile(
     r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 )
+_HTTPS = 443
+# Below are the ports of the system's services (RFC 6335): mail, remote shells, directories.
+_FIRST_FREE_PORT = 1024
 _NEVER_PUBLIC = (".localhost", ".local", ".internal", ".home.arpa", ".onion")
 
 
@@ -75,7 +78,8 @@ def check_webhook_url(url: str, *, development: bool, pointer: str = "/url") -> 
     """Return ``url`` itself, if its text alone shows no reason against calling it; else ValidationFailed.
 
     It is https, or in development also http to this very machine; it names a public address in the usual
-    spelling or a dotted ASCII name. Nothing is looked up here. ``pointer`` is where an error says it was.
+    spelling or a dotted ASCII name, and the port of no other service. Nothing is looked up here. ``pointer``
+    is where an error says it was.
     """
     try:
         parts = urlsplit(check_url(url))
@@ -87,6 +91,8 @@ def check_webhook_url(url: str, *, development: bool, pointer: str = "/url") -> 
         raise ValidationFailed(errors=((pointer, "an https URL is needed"),))
     if not local and not _looks_public(host, bracketed="[" in parts.netloc):
         raise ValidationFailed(errors=((pointer, "the host is not a public one"),))
+    if not local and parts.port is not None and parts.port < _FIRST_FREE_PORT and parts.port != _HTTPS:
+        raise ValidationFailed(errors=((pointer, "the port is that of another service"),))
     return url
 
 

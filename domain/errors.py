@@ -88,6 +88,10 @@ class MethodNotAllowed(Refusal):
     status, code, title = 405, "method_not_allowed", "This resource does not know that method"
 
 
+class RequestTimeout(Refusal):
+    status, code, title, retryable = 408, "request_timeout", "The request took too long to arrive", True
+
+
 class BodyTooLarge(Refusal):
     status, code, title = 413, "body_too_large", "The body is too large"
 

@@ -71,7 +71,7 @@ HOSTILE_URLS = [
     "https://user@hook.example.com/", "https://user:pass@127.0.0.1/", "https://@hook.example.com/",
     "https://a..com/",
     "https://-a.com/", "https://a-.com/", "https://.com/", "https://hook.example.com:0/",
-    "https://hook.example.com:99999/",
+    "https://hook.example.com:99999/", "https://hook.example.com:22/", "https://8.8.8.8:25/",
     "https://hook.example.com:x/", "https://hook.example.com\\@127.0.0.1/", "https://hook.example.com /",
     "https:// /",
     "https:///x", "https:hook.example.com", "//hook.example.com/", "http://hook.example.com/",

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Send
@@ -25,7 +24,7 @@ from dev import PROJECT
 from domain.errors import NotFound, RateLimited, Unauthorized
 from domain.limits import Rate, Scope
 from local.ports import LOOPBACK, any_port
-from serve import server_options, shared_windows
+from serve import config, shared_windows
 from storage import windows
 from tests.house import House, eventually
 from tests.security.apis import settings_with
@@ -269,8 +268,7 @@ async def test_where_a_request_came_from_only_proxies_that_are_trusted_can_say(
     async def echo(scope: Asgi, _receive: Receive, send: Send) -> None:
         await PlainTextResponse(address(Request(scope)))(scope, _receive, send)
 
-    options = server_options(settings(trusted_proxies=proxies))
-    served = uvicorn.Config(echo, **options)
+    served = config(settings(trusted_proxies=proxies), echo)
     served.load()
     transport = httpx.ASGITransport(served.loaded_app, client=(comes_from, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://paysaga") as http:
