@@ -19,7 +19,8 @@ import httpx
 from rich.console import Console
 from rich.markup import escape
 
-from dev import CannotStart, Platform
+from dev import Platform
+from local import CannotStart
 from tests.fuzz import config, stage
 from tests.house import House
 
