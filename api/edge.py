@@ -91,7 +91,7 @@ class _Exchange:
 
     def _check(self) -> None:
         path, query = self._scope["path"], self._scope["query_string"]
-        if len(path) > MAX_PATH_CHARACTERS or _UNREADABLE.search(path):
+        if len(path) > MAX_PATH_CHARACTERS or _UNREADABLE.search(path) or self._hides_a_slash():
             raise NotFound
         if len(query) > MAX_QUERY_BYTES or not _is_readable(query):
             raise BadRequest("The query cannot be read")
@@ -102,6 +102,10 @@ class _Exchange:
             raise BadRequest("The Content-Length cannot be read")
         if int(declared[0]) > self._limit:
             raise self._too_large()
+
+    def _hides_a_slash(self) -> bool:
+        """Whether the path has one that only we would see: who guards paths before us reads it as a name."""
+        return b"%2f" in self._scope.get("raw_path", b"").lower()
 
     async def receive(self) -> Message:
         """Hand on the next piece of the body, and count: a declared length proves nothing."""

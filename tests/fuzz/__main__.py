@@ -104,7 +104,6 @@ def _command(asked: argparse.Namespace, url: str, written: Path) -> list[str]:
     program = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(written)]
     limits = ["--seed", str(asked.seed), "--max-examples", str(asked.examples), "--workers", "2"]
     reports = ["--report", "json", "--report-dir", str(written.parent / "reports"), "--no-color"]
-    # Only its own memory decides: what one run found must not steer the next.
     memory = ["--generation-database", "none"]
     # The token it shows is good for this house only, and with it a finding can be repeated.
     phases = ["--phases", "coverage,fuzzing", "--continue-on-failure", "--output-sanitize", "false"]

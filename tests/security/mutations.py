@@ -1,4 +1,4 @@
-"""Bodies that are JSON, with one value changed: to one that the schema forbids, or to a text that looks hostile.
+"""Bodies that are JSON, with one value changed: for one that no schema allows, or for a hostile-looking text.
 
 A text is only a text. Where a door takes it, it has to come back as it was sent.
 """

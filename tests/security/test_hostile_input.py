@@ -31,14 +31,13 @@ Judge = Callable[[], Awaitable[str | None]]
 
 async def judged(judges: Iterable[Judge]) -> None:
     """All of them, a dozen at a time; fails with what they found."""
-    waiting, wrong = iter(judges), []
+    waiting = iter(judges)
 
-    async def work() -> None:
-        for judge in waiting:
-            if (found := await judge()) is not None:
-                wrong.append(found)
+    async def work() -> list[str]:
+        found = [await judge() for judge in waiting]
+        return [wrong for wrong in found if wrong is not None]
 
-    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    wrong = [each for found in await asyncio.gather(*(work() for _ in range(AT_ONCE))) for each in found]
     assert not wrong, f"{len(wrong)} answers are wrong:\n" + "\n".join(wrong[:SHOWN])
 
 
