@@ -29,6 +29,8 @@ LINGER_BYTES = 16 * 1024 * 1024
 LINGER_SECONDS = 2
 MAX_PATH_CHARACTERS = 1024
 MAX_QUERY_BYTES = 8192
+# What the server bounds is only what has come without an end; a head that comes at once it takes whole.
+MAX_HEADER_BYTES = 32 * 1024
 
 _CLIENT_CLOSED_REQUEST = 499  # nginx's word for a caller that did not wait; only ever in our log
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -95,6 +97,8 @@ class _Exchange:
             raise NotFound
         if len(query) > MAX_QUERY_BYTES or not _is_readable(query):
             raise BadRequest("The query cannot be read")
+        if sum(len(name) + len(value) for name, value in self._headers.raw) > MAX_HEADER_BYTES:
+            raise BadRequest("The header is too large")
         declared = self._headers.getlist("content-length")
         if not declared:
             return

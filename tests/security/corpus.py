@@ -3,15 +3,14 @@
 Each is made of a body that the door would take, so that nothing else than the trick can be what is refused.
 """
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from api.strict import MAX_DEPTH
 from tests.house import Json
+from tests.security.media import CONTENT_TYPES, other_languages, packed
 from tests.stories.visitor import CANARY
 
 JSON_TYPE: Final = "application/json"
@@ -32,7 +31,7 @@ def hostile_bodies(good: Json) -> Iterator[Hostile]:
     for name, body in {
         **_spelt_otherwise(good),
         **_with_something_beside(plain),
-        **_other_languages(),
+        **other_languages(),
         **_said_twice(good),
         **_nested(plain),
         **_strange_members(good, plain),
@@ -43,8 +42,8 @@ def hostile_bodies(good: Json) -> Iterator[Hostile]:
         yield Hostile(name, body)
     for content_type in CONTENT_TYPES:
         yield Hostile(f"as {content_type!r}", plain, {"Content-Type": content_type})
-    for encoding, packed in _packed(plain).items():
-        yield Hostile(f"packed as {encoding}", packed, {"Content-Encoding": encoding})
+    for encoding, body in packed(plain).items():
+        yield Hostile(f"packed as {encoding}", body, {"Content-Encoding": encoding})
 
 
 # --- Written in another way -----------------------------------------------------------------------
@@ -154,34 +153,6 @@ def _with_something_beside(plain: bytes) -> dict[str, bytes]:
     }
 
 
-def _other_languages() -> dict[str, bytes]:
-    texts = {
-        "nothing but white space": " \t\r\n" * 3,
-        "a form": "canary=1&userId=2",
-        "XML": '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>',
-        "HTML": "<script>alert(1)</script>",
-        "YAML": "--- !!python/object/apply:os.system ['id']",
-        "TOML": 'canary = "1"',
-        "serialised PHP": 'O:8:"stdClass":1:{s:1:"a";i:1;}',
-        "a multipart body": '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n',
-        "GraphQL": "{ payments { id } }",
-        "a Python dictionary": "{'amount': True, 'currency': None}",
-        "a template": "{{7*7}}",
-        "a chunk": "5\r\nhello\r\n0\r\n\r\n",
-        "a request": "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-    }
-    raw = {
-        "MessagePack": b"\x82\xa6amount\x01\xa8currency\xa3HUF",
-        "CBOR": b"\xa1\x66amount\x01",
-        "a pickle": b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.",
-        "BSON": b"\x11\x00\x00\x00\x10amount\x00\x01\x00\x00\x00\x00",
-        "a Java object": b"\xac\xed\x00\x05sr\x00\x11java.util.HashMap",
-        "binary zeros": b"\x00" * 1024,
-        "every byte": bytes(range(256)),
-    }
-    return {name: text.encode() for name, text in texts.items()} | raw
-
-
 # --- Members --------------------------------------------------------------------------------------
 
 
@@ -216,23 +187,63 @@ def _nested(plain: bytes) -> dict[str, bytes]:
 
 
 _NAMES: Final = (
-    *("__proto__", "constructor", "prototype", "__class__", "__init__", "__globals__", "__dict__"),
-    *("$ref", "$where", "$ne", "$gt", "$schema", "@type", "@class", "@id", "_id", "id", "self", "cls"),
-    *(
-        "",
-        " ",
-        "*",
-        "..",
-        "../../etc/passwd",
+    *[
+        "__proto__",
+        "constructor",
+        "prototype",
+        "__class__",
+        "__init__",
+        "__globals__",
+        "__dict__",
+        "model_config",
+        "self",
+        "cls",
+        "$ref",
+        "$where",
+        "$ne",
+        "$gt",
+        "$schema",
+        "@type",
+        "@class",
+        "@id",
+        "_id",
+        "id",
         "tenantId",
         "tenant_id",
         "isAdmin",
         "role",
         "status",
-        "sandbox ",
+        "*",
+        "..",
+        "../../etc/passwd",
+        "amount[]",
+        "amount[$gt]",
+        "a.b.c",
+        "%s%n",
+        "{0.__class__}",
+        "AMOUNT",
+        "ａmount",
+        "аmount",
+        "😀",
+    ],
+    *("", " ", "\u202eamount", "\u200bamount", "amount\ufeff", "amount ", "amount\n", "' OR 1=1 --"),
+)
+_ESCAPES: Final = (
+    *(
+        [
+            r"\ud800",
+            r"\udc00\ud800",
+            r"\u0000",
+            r"\x41",
+            r"\u12",
+            r"\u{41}",
+            r"\U00000041",
+            r"\101",
+            r"\a",
+            r"\'",
+        ]
     ),
-    *("\u202eamount", "\u200bamount", "amount\ufeff", "аmount", "ａmount", "AMOUNT", "amount ", "amount\n"),
-    *("amount[]", "amount[$gt]", "a.b.c", "%s%n", "{0.__class__}", "' OR 1=1 --", "😀", "model_config"),
+    *("\\", "\n", "\t", "\x1f", "\x00"),
 )
 
 
@@ -245,23 +256,11 @@ def _strange_members(good: Json, plain: bytes) -> dict[str, bytes]:
     snake = {"".join(f"_{c.lower()}" if c.isupper() else c for c in name): v for name, v in good.items()}
     found["a name of 40 KiB"] = plain[:-1] + b', "' + b"k" * 40_960 + b'": 1}'
     found["4000 members"] = plain[:-1] + b"".join(b', "k%d": 1' % number for number in range(4000)) + b"}"
+    found["a text of 1 MiB"] = plain[:-1] + b', "canary": "' + b"x" * (1 << 20) + b'"}'
     found["a list of 10000"] = plain[:-1] + b', "canary": [' + b"1," * 9999 + b"1]}"
     found["all in capitals"] = json.dumps({name.upper(): value for name, value in good.items()}).encode()
     found["snake case beside"] = json.dumps(good | snake | {CANARY: 1}).encode()
-    for escape in (
-        r"\ud800",
-        r"\udc00\ud800",
-        r"\u0000",
-        r"\x41",
-        r"\u12",
-        r"\u{41}",
-        r"\a",
-        r"\'",
-        "\\",
-        "\n",
-        "\t",
-        "\x1f",
-    ):
+    for escape in _ESCAPES:
         found[f"the escape {escape!r}"] = plain[:-1] + f', "canary": "{escape}"}}'.encode()
         found[f"the escape {escape!r} in a name"] = plain[:-1] + f', "{escape}": 1}}'.encode()
     return found
@@ -269,21 +268,10 @@ def _strange_members(good: Json, plain: bytes) -> dict[str, bytes]:
 
 def _alone(good: Json) -> dict[str, bytes]:
     """Whole documents that are no object."""
-    spellings = (
-        "null",
-        "true",
-        "false",
-        "0",
-        "-0",
-        "1e3",
+    spellings = [
+        *["null", "true", "false", "0", "-0", "1e3", '""', '"canary"', "[]", "[[]]", "[null]", "[{}]"],
         "9" * 5000,
-        '""',
-        '"canary"',
-        "[]",
-        "[[]]",
-        "[null]",
-        "[{}]",
-    )
+    ]
     found = {f"{spelling[:8]} alone": spelling.encode() for spelling in spellings}
     found["a list of pairs"] = json.dumps([list(pair) for pair in good.items()]).encode()
     found["itself ten times"] = json.dumps([good] * 10).encode()
@@ -292,7 +280,7 @@ def _alone(good: Json) -> dict[str, bytes]:
 
 # Where a value should be. JSON has no such number, or no program the same idea of it.
 _NO_VALUES: Final = (
-    *(
+    *[
         "NaN",
         "-NaN",
         "nan",
@@ -304,8 +292,6 @@ _NO_VALUES: Final = (
         "-1e999",
         "1E400",
         "1e+400",
-    ),
-    *(
         "01",
         "-01",
         "00",
@@ -316,55 +302,41 @@ _NO_VALUES: Final = (
         "1e",
         "1e+",
         "--1",
-        "- 1",
-        "1 2",
         "1_000",
         "1,000",
         "0x10",
         "0b1",
-    ),
-    *(
         "0o7",
         "1n",
         "1L",
         "1.0f",
         "१",
         "１",
-        "9" * 5000,
-        "-" + "9" * 5000,
-        "1e5000",
-        "0." + "1" * 5000 + "e999",
-    ),
-    *(
         "True",
         "None",
         "undefined",
         "nil",
         "TRUE",
         "Date(0)",
-        "new Date()",
         "/a/",
         "`a`",
-        '"a" "b"',
-        '"a" + "b"',
-    ),
-    *(
         "'a'",
         "“a”",
         '"a',
         'a"',
-        "[1, ]",
-        "[, 1]",
-        "[1 1]",
+        "[1,]",
+        "[,1]",
         "[1",
         "{1}",
-        "{1: 1}",
+        "{1:1}",
         "(1)",
         "<1>",
         "$1",
         "${1}",
         "@1",
-    ),
+    ],
+    *("- 1", "1 2", "[1 1]", '"a" "b"', '"a" + "b"', "new Date()"),
+    *("9" * 5000, "-" + "9" * 5000, "1e5000", "0." + "1" * 5000 + "e999"),
 )
 
 
@@ -390,61 +362,3 @@ def _cut_off(plain: bytes) -> dict[str, bytes]:
     """Up to and including each mark of its structure; the whole is no part of it."""
     places = [place for place, byte in enumerate(plain[:-1], 1) if byte in b'{}[],:"']
     return {f"cut off after {place}": plain[:place] for place in places}
-
-
-# --- Not announced as JSON, or packed -------------------------------------------------------------
-
-CONTENT_TYPES: Final = (
-    *(
-        "",
-        "json",
-        "text/json",
-        "text/plain",
-        "text/html",
-        "application/xml",
-        "application/octet-stream",
-        "*/*",
-    ),
-    *(
-        "application/jsonp",
-        "application/json5",
-        "application/x-json",
-        "application/json-seq",
-        "application/ndjson",
-    ),
-    *("application/javascript", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"),
-    *("multipart/form-data; boundary=application/json", "multipart/mixed; boundary=x", "message/http"),
-    *("application/json, text/plain", "text/plain; application/json", "application/json; charset=utf-7"),
-    *(
-        "application/json; charset=utf-16",
-        "application/json; charset=latin-1",
-        "application/json; charset=ebcdic-cp-us",
-    ),
-    *(
-        'application/json; charset="utf-16"',
-        "application/json; charset=utf-8,utf-16",
-        "image/svg+xml",
-        "application",
-    ),
-    *("application/", "/json", "application/json/x", "x" * 8000),
-)
-
-
-# 32 MiB of white space in 32 KiB.
-_BOMB: Final = gzip.compress(b" " * (32 << 20), mtime=0)
-
-
-def _packed(plain: bytes) -> dict[str, bytes]:
-    return {
-        "gzip": gzip.compress(plain),
-        "x-gzip": _BOMB,
-        "deflate": zlib.compress(plain),
-        "br": b"\x0b\x02\x80{}\x03",
-        "zstd": b"\x28\xb5\x2f\xfd\x04\x00",
-        "compress": b"\x1f\x9d\x90",
-        "identity": plain,
-        "gzip, gzip": gzip.compress(gzip.compress(plain)),
-        "identity, gzip": plain,
-        "": plain,
-        "canary": plain,
-    }

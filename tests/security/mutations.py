@@ -63,7 +63,7 @@ def _changed(good: Json, place: Place, value: Any) -> Mutation:
     return Mutation(place, value, json.dumps(body).encode())
 
 
-_WHOLE: Final = (
+_WHOLE: Final[tuple[Any, ...]] = (
     True,
     False,
     "1",

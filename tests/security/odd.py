@@ -93,7 +93,8 @@ TARGETS: Final = (
     /v1/x/../tenants/me /v1/x/%2e%2e/tenants/me /v1/%2e/tenants/me \v1\tenants\me /v1\tenants\me
     /V1/tenants/me /v1/TENANTS/me /v1/tenants/me;x=y /v1;/tenants/me /..;/v1/tenants/me /v1/tenants/me%00
     /v1/tenants/me%20 /v1/tenants/me. /v1/tenants/me.json /v1/tenants/me~ /v1/tenants/me%2f
-    /v1/tenants/me%3fx /v1/tenants/me%23 /v1%2ftenants%2fme /v1/tenants%2Fme /v1/%74enants%2fme /v1%252ftenants%252fme
+    /v1/tenants/me%3fx /v1/tenants/me%23
+    /v1%2ftenants%2fme /v1/tenants%2Fme /v1/%74enants%2fme /v1%252ftenants%252fme
     /%2e%2e/etc/passwd /../../etc/passwd /docs/assets/../../settings.py /docs/assets/..%2f..%2fsettings.py
     /docs/assets/%2e%2e/%2e%2e/settings.py /docs/assets/....//settings.py /docs/assets//etc/passwd
     /docs/assets/%2fetc%2fpasswd /docs/assets/\..\x /docs/assets/ /docs/assets/%00 /docs/assets/x%ff

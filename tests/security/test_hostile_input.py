@@ -71,7 +71,7 @@ def refusing(visitor: Visitor, name: str, trick: Hostile) -> Judge:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_no_trick_of_the_corpus_is_taken_at_any_door_and_none_leaves_a_trace(house: House) -> None:
     visitor = await Visitor.arriving(await house.tenant())
     judges = [
@@ -92,7 +92,7 @@ async def test_no_trick_of_the_corpus_is_taken_at_any_door_and_none_leaves_a_tra
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_no_value_that_the_schema_forbids_is_taken_anywhere_in_any_body(house: House) -> None:
     visitor = await Visitor.arriving(await house.tenant())
     before = await visitor.has()
@@ -133,7 +133,7 @@ def taken_as_it_is(visitor: Visitor, name: str, mutation: Mutation) -> Judge:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_a_text_that_looks_hostile_is_refused_or_comes_back_as_it_was_sent(house: House) -> None:
     # What one door takes must not be in the way at another.
     visitors = {name: await Visitor.arriving(await house.tenant(), [door]) for name, door in DOORS.items()}
@@ -159,7 +159,7 @@ async def bodiless(house: House) -> list[tuple[str, str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_a_route_that_reads_no_body_is_not_moved_by_one(house: House) -> None:
     tenant, tricks = await house.tenant(), list(hostile_bodies(DOORS["refund"].good))
 
@@ -191,7 +191,7 @@ def heard(company: Company, trick: Hostile, event: str | None) -> Judge:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_a_company_can_send_what_it_likes_and_nothing_comes_of_it(tenant: Tenant) -> None:
     company, payment = await speaking_for(tenant), await tenant.open(**HOUR)
     tricks = list(hostile_bodies(json.loads(told(payment, "open/unpaid"))))

@@ -1,6 +1,7 @@
 """One connection, and bytes on it that no HTTP library would send."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 
 import httpx
@@ -17,12 +18,17 @@ class Heard:
     @property
     def status(self) -> int | None:
         """Of the first answer; None where there was none."""
-        words = self.raw.split(b" ", 2)
-        return int(words[1]) if len(words) > 2 and words[0].startswith(b"HTTP/") else None
+        statuses = self._statuses()
+        return statuses[0] if statuses else None
 
     @property
     def answers(self) -> int:
-        return self.raw.count(b"HTTP/1.1 ") - self.raw.count(b"HTTP/1.1 100 ")
+        return len(self._statuses())
+
+    def _statuses(self) -> list[int]:
+        """Without the word to go on, which is no answer."""
+        found = map(int, re.findall(rb"(?:^|\n|(?<=[}]))HTTP/1\.1 (\d{3}) ", self.raw))
+        return [status for status in found if status != 100]
 
 
 async def say(url: str, request: bytes, *, then_hang_up: bool = False) -> Heard:
