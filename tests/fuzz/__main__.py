@@ -37,7 +37,9 @@ console = Console(highlight=False, soft_wrap=True)
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make fuzz", description=(__doc__ or "").partition("\n\n")[2])
     parser.add_argument("--seed", type=int, default=1, help="others make up other requests")
-    parser.add_argument("--examples", type=int, default=110, help="for each route, beside those at the edges of its schema")
+    parser.add_argument(
+        "--examples", type=int, default=110, help="for each route, beside those at the edges of its schema"
+    )
     parser.add_argument("--keep", action="store_true", help="keep logs, data and reports even if all is well")
     parser.add_argument("--port-base", type=int, default=_PORTS_FROM)
     return parser.parse_args()

@@ -4,10 +4,10 @@ A webhook or a page at an address that happens to exist would call on strangers.
 """
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import schemathesis
 
+from domain.text import check_url
 from tests.stories.visitor import ENDPOINT
 
 _ADDRESSES = ("url", "webhookUrl", "apiBase")
@@ -24,7 +24,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 
 
 def _leads_somewhere(address: object) -> bool:
+    """Whether we would take it; what we would not must stay as it is, to be refused."""
     try:
-        return isinstance(address, str) and bool(urlsplit(address).netloc)
+        return isinstance(address, str) and bool(check_url(address))
     except ValueError:
         return False

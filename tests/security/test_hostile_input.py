@@ -194,8 +194,9 @@ def heard(company: Company, trick: Hostile, event: str | None) -> Judge:
 @pytest.mark.timeout(900)
 async def test_a_company_can_send_what_it_likes_and_nothing_comes_of_it(tenant: Tenant) -> None:
     company, payment = await speaking_for(tenant), await tenant.open(**HOUR)
-    tricks = list(hostile_bodies(json.loads(told(payment, "open/unpaid"))))
-    tricks += [Hostile(each.name, each.body) for each in forbidden(json.loads(told(payment)))]
+    open_still = told(payment, "open/unpaid")
+    tricks = list(hostile_bodies(json.loads(open_still)))
+    tricks += [Hostile(each.name, each.body) for each in forbidden(json.loads(open_still))]
     await judged(heard(company, trick, None) for trick in tricks)
     assert await inbox(tenant) == []
     await judged(heard(company, trick, f"evt_{number}") for number, trick in enumerate(tricks))

@@ -262,19 +262,17 @@ async def test_no_odd_name_names_anything_in_any_path(house: House) -> None:
     visitor = await Visitor.arriving(await house.tenant(), [])
     paths = (await house.http.get("/openapi.json")).json()["paths"]
     admin = f"X-Admin-Key: {house.ready['adminKey']}".encode()
-    lines = (pass_of(visitor.tenant), admin, b"Idempotency-Key: wire", b"Content-Type: application/json")
+    lines = (pass_of(visitor.tenant), admin, *JSON_LINES[:2], b"Content-Length: 2")
     before = await visitor.has()
+    routes = [(method, path) for path, methods in paths.items() if "{" in path for method in methods]
     cases = {
         f"{method} {path} {odd[:60]!r}": (
-            request(
-                filled(path, odd), *lines, b"Content-Length: 2", method=method.upper().encode(), body=b"{}"
-            ),
+            request(filled(path, odd), *lines, method=method.upper().encode(), body=b"{}"),
             SILENT_NO,
         )
-        for path, methods in paths.items()
-        if "{" in path
-        for method in methods
-        for odd in NAMES
+        for number, (method, path) in enumerate(routes)
+        # Every other name at every other route: neighbours share what reads them.
+        for odd in NAMES[number % 2 :: 2]
     }
     assert len(cases) > 2000
     await all_answered(house, cases)
