@@ -33,6 +33,8 @@ LINGER_BYTES = 16 * 1024 * 1024
 LINGER_SECONDS = 2
 MAX_PATH_CHARACTERS = 1024
 MAX_QUERY_BYTES = 8192
+# What the server bounds is only what has come without an end; a head that comes at once it takes whole.
+MAX_HEADER_BYTES = 32 * 1024
 
 _CLIENT_CLOSED_REQUEST = 499  # nginx's word for a caller that did not wait; only ever in our log
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -119,10 +121,12 @@ class _Exchange:
 
     def _check(self) -> None:
         path, query = self._scope["path"], self._scope["query_string"]
-        if len(path) > MAX_PATH_CHARACTERS or _UNREADABLE.search(path):
+        if len(path) > MAX_PATH_CHARACTERS or _UNREADABLE.search(path) or self._hides_a_slash():
             raise NotFound
         if len(query) > MAX_QUERY_BYTES or not _is_readable(query):
             raise BadRequest("The query cannot be read")
+        if sum(len(name) + len(value) for name, value in self._headers.raw) > MAX_HEADER_BYTES:
+            raise BadRequest("The header is too large")
         declared = self._headers.getlist("content-length")
         if not declared:
             return
@@ -130,6 +134,10 @@ class _Exchange:
             raise BadRequest("The Content-Length cannot be read")
         if int(declared[0]) > self._limit:
             raise self._too_large()
+
+    def _hides_a_slash(self) -> bool:
+        """Whether the path has one that only we would see: who guards paths before us reads it as a name."""
+        return b"%2f" in self._scope.get("raw_path", b"").lower()
 
     async def receive(self) -> Message:
         """Hand on the next piece of the body, and count: a declared length proves nothing.

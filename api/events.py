@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from api.deps import AnyCaller, TheHouse
 from api.strict import Answer, StrictRoute
@@ -19,7 +19,7 @@ def _is_known(type_: str) -> str:
     return type_
 
 
-EventType = Annotated[str, AfterValidator(_is_known)]
+EventType = Annotated[str, AfterValidator(_is_known), Field(json_schema_extra={"enum": sorted(EVENT_TYPES)})]
 
 
 class EventAnswer(Answer):

@@ -40,7 +40,7 @@ from domain.errors import (
     ValidationFailed,
 )
 from domain.events import payment_announcement
-from domain.money import Money, check_amount
+from domain.money import CurrencyCode, Money, PayableAmount, check_amount
 from domain.payment import OPEN, DisputeStatus, Payment, PaymentOrder, PaymentStatus, RefundStatus
 from domain.tenant import Caller
 from domain.text import Email, FreeText, Url
@@ -73,8 +73,8 @@ class NewGrant(Model):
 
 class NewPayment(Model):
     user_id: Name
-    amount: int
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    amount: PayableAmount
+    currency: CurrencyCode
     description: Annotated[str, FreeText(500)] | None = None
     customer_email: Email | None = None
     order_id: Name | None = None

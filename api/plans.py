@@ -12,7 +12,7 @@ from api.strict import Answer, Instant, Model, StrictRoute
 from domain.calendar import Interval
 from domain.catalog import LONGEST, MOST_OFFERED, Feature, Plan, Price, repriced
 from domain.errors import ValidationFailed
-from domain.money import Money, check_amount, exponent
+from domain.money import CurrencyCode, Money, check_amount, exponent
 from domain.text import FreeText, check_free_text
 from domain.values import new_id
 from providers.base import PROVIDERS
@@ -35,7 +35,7 @@ class NewPrice(Model):
     """A price, of a period. See ``_check_price`` for what its members may be together."""
 
     amount: int
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    currency: CurrencyCode
     interval: Interval
     interval_count: Annotated[int, Field(ge=1, le=max(LONGEST.values()))] = 1
     trial_days: Annotated[int, Field(ge=0, le=730)] = 0

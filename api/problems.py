@@ -19,6 +19,7 @@ from pydantic.json_schema import SkipJsonSchema, models_json_schema
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.strict import Answer, wire_names
@@ -40,6 +41,7 @@ from domain.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 50
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 RAW_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
@@ -107,6 +109,8 @@ def respond(request: Request, error: Exception) -> Response:
     # For the access log, which sees only the status.
     request.state.problem_code = refusal.code
     headers = dict(getattr(error, "headers", None) or {})
+    if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1: a 401 names a scheme
     if refusal.retry_after is not None or refusal.status in (429, 503):
@@ -117,6 +121,18 @@ def respond(request: Request, error: Exception) -> Response:
         headers=headers,
         media_type=MEDIA_TYPE,
     )
+
+
+def _allowed(request: Request) -> list[str]:
+    """What can be done with this resource: the framework names only what its first route there can."""
+    # Of its own, since matching writes into it.
+    scope = {"type": "http", "headers": [], "root_path": "", "path": request.scope["path"]}
+    routes = request.app.router.routes
+
+    def is_known(method: str) -> bool:
+        return any(route.matches(scope | {"method": method})[0] is Match.FULL for route in routes)
+
+    return [method for method in _METHODS if is_known(method)]
 
 
 def document(request: Request, refusal: Refusal) -> Problem:

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class NewRefund(Model):
-    amount: Annotated[int, Field(ge=1)] | None = None
+    amount: Annotated[int, Field(ge=1, le=2**53)] | None = None
     """All that is left, unless one is named."""
     reason: Annotated[str, FreeText(500)] | None = None
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from domain.errors import AmountOutOfRange, CurrencyUnsupported
 
@@ -33,6 +33,11 @@ CURRENCIES = frozenset(_EXPONENTS)
 _RANGES = {"HUF": (100, 1_000_000_000), "EUR": (50, 100_000_000), "USD": (50, 100_000_000)}
 _USUAL_RANGE = (1, 100_000_000)
 LARGEST = max(most for _, most in (*_RANGES.values(), _USUAL_RANGE))
+
+# What a caller may write. What is none is refused as such (``exponent``), what is no code at all as misspelt.
+CurrencyCode = Annotated[str, Field(pattern="^[A-Z]{3}$", json_schema_extra={"enum": sorted(CURRENCIES)})]
+# Its own currency may allow less (``check_amount``).
+PayableAmount = Annotated[int, Field(json_schema_extra={"minimum": 1, "maximum": LARGEST})]
 
 
 class Money(BaseModel):

@@ -26,6 +26,9 @@ _UUID = re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-
 # Names that RFC 2606 and RFC 6761 reserve for tests; integrators use them, email-validator refuses them.
 _RESERVED_DOMAIN = re.compile(r"(?<=[@.])(?:test|invalid|localhost|local)$", re.IGNORECASE)
 
+# What ``check_characters`` asks for, as far as a schema can say it: for readers of the OpenAPI.
+_NO_CONTROLS = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"
+
 _email = TypeAdapter[str](EmailStr)
 
 
@@ -95,6 +98,7 @@ class FreeText(StringConstraints):
         """Yield the single constraints, as pydantic reads grouped metadata."""
         yield from super().__iter__()
         yield AfterValidator(check_free_text)
+        yield Field(json_schema_extra={"pattern": _NO_CONTROLS})
 
 
 def check_email(text: str) -> str:
@@ -141,4 +145,9 @@ Email = Annotated[
     str, AfterValidator(check_email), Field(json_schema_extra={"format": "email", "maxLength": 254})
 ]
 Url = Annotated[str, AfterValidator(check_url), Field(json_schema_extra={"format": "uri", "maxLength": 2048})]
-IdempotencyKey = Annotated[str, AfterValidator(check_idempotency_key)]
+IdempotencyKey = Annotated[
+    str,
+    AfterValidator(check_idempotency_key),
+    # White space around a header's value is not part of it (RFC 9110, section 5.5).
+    Field(json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"}),
+]

@@ -95,6 +95,11 @@ def log() -> Iterator[list[MutableMapping[str, Any]]]:
         yield lines
 
 
+@router.put("/notes/{name}")
+async def rewrite(name: str) -> str:
+    return name
+
+
 async def chunks(size: int) -> AsyncIterator[bytes]:
     for start in range(0, size, 16_384):
         yield b"x" * min(16_384, size - start)
@@ -134,6 +139,24 @@ async def test_browsers_are_not_pinned_to_https_in_development() -> None:
     transport = httpx.ASGITransport(build(development=True))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as api:
         assert "strict-transport-security" not in (await api.get("/livez")).headers
+
+
+async def test_an_encoded_slash_is_no_slash_and_no_part_of_a_name(api: httpx.AsyncClient) -> None:
+    for path in ("/v1%2fnotes/a", "/v1/notes%2Fa", "/v1/notes/a%2fb"):
+        assert (await api.get(path)).status_code == 404
+    assert (await api.get("/v1/notes/a%2eb")).json() == "a.b"
+
+
+async def test_a_head_of_more_than_32_kib_is_refused_though_it_came_at_once(api: httpx.AsyncClient) -> None:
+    for large in ({"x-long": "x" * 32_768}, {f"x-{number}": "x" * 20 for number in range(2000)}):
+        answer = await api.get("/v1/notes/a", headers=large)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert (await api.get("/v1/notes/a", headers={"x-long": "x" * 30_000})).status_code == 200
+
+
+async def test_a_refused_method_is_told_of_all_that_are_known_there(api: httpx.AsyncClient) -> None:
+    answer = await api.delete("/v1/notes/a")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PUT")
 
 
 @pytest.mark.parametrize(

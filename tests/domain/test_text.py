@@ -1,5 +1,6 @@
 """Text from outside is storable, holds no card number, and is what it claims to be."""
 
+import re
 import uuid
 from typing import Annotated, Any
 
@@ -111,8 +112,12 @@ def test_free_text_may_have_lines_and_may_be_allowed_to_be_empty() -> None:
     assert TypeAdapter(Annotated[str, FreeText(5, min_length=0)]).validate_python("") == ""
 
 
-def test_the_lengths_are_part_of_the_schema() -> None:
-    assert NAME.json_schema() == {"type": "string", "minLength": 1, "maxLength": 40}
+def test_lengths_and_characters_are_part_of_the_schema() -> None:
+    schema = NAME.json_schema()
+    pattern = schema.pop("pattern")
+    assert schema == {"type": "string", "minLength": 1, "maxLength": 40}
+    assert [re.search(pattern, f"a{control}b") for control in "\0\b\v\r\x1b\x7f\x85"] == [None] * 7
+    assert all(re.search(pattern, text) for text in ("", "line\nfeed\ttab", "ű😀\xa0"))
 
 
 @pytest.mark.parametrize(

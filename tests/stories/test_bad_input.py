@@ -147,6 +147,13 @@ async def test_an_amount_is_a_whole_number_and_nothing_like_one(
     refused(await visitor.send(DOORS["payment"], more), 422, "validation_failed")
 
 
+@pytest.mark.usefixtures("nothing_is_written")
+async def test_a_refund_is_of_no_more_than_can_be_counted(visitor: Visitor) -> None:
+    for amount in (2**53 + 1, 2**63, 2**70):
+        answer = await visitor.send(DOORS["refund"], json.dumps({"amount": amount}))
+        refused(answer, 422, "validation_failed")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
