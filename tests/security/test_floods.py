@@ -164,8 +164,6 @@ async def test_people_who_prove_nothing_cannot_bury_what_is_on_record(
 
 # --- Real processes -------------------------------------------------------------------------------
 
-SMALL = {"PAYSAGA_TENANT_RATE": "40/2 seconds"}
-
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
@@ -174,7 +172,7 @@ async def test_processes_that_are_flooded_let_in_as_much_as_one_would(
     house: House, tenant: Tenant, tmp_path: Path, *, in_redis: bool
 ) -> None:
     async with AsyncExitStack() as running:
-        changes = dict(SMALL)
+        changes = {"PAYSAGA_TENANT_RATE": "40/minute"}
         if in_redis:
             changes["PAYSAGA_REDIS_URL"] = await running.enter_async_context(redis(tmp_path))
         urls = [await running.enter_async_context(another_process(house, **changes)) for _ in range(2)]
@@ -182,31 +180,37 @@ async def test_processes_that_are_flooded_let_in_as_much_as_one_would(
         token = {"Authorization": f"Bearer {tenant.token}"}
         stranger = {"Authorization": f"Bearer {(await house.tenant()).token}"}
 
-        async def flood(url: str, until: float) -> list[httpx.Response]:
+        async def flood(url: str) -> list[httpx.Response]:
             answers: list[httpx.Response] = []
-            while time.monotonic() < until:
+            while 429 not in codes(answers[-10:]):
                 answers += await asyncio.gather(*(http.get(url + ME, headers=token) for _ in range(10)))
             return answers
 
         began = time.monotonic()
-        floods = [asyncio.create_task(flood(url, began + 5)) for url in urls]
-        quiet = [await http.get(url + ME, headers=stranger) for url in urls * 5]
+        floods = [asyncio.create_task(flood(url)) for url in urls]
+        quiet = [await http.get(url + ME, headers=stranger) for url in urls * 3]
         answers = [answer for found in await asyncio.gather(*floods) for answer in found]
-        windows_begun = (time.monotonic() - began) / 2 + 1
-        assert codes(quiet) == [200] * 10
-        assert {*codes(answers)} == {200, 429}
+        minutes_begun = (time.monotonic() - began) // 50 + 1
         told = [(await http.get(f"{url}/metrics")).text for url in urls]
-        # On a machine where the windows took too long to answer, each process counted by itself for a while.
-        together = all("billing_rate_limits_unreachable_total 0.0" in page for page in told)
-        assert 40 <= codes(answers).count(200) <= 40 * (windows_begun + 1) * (1 if together else 3)
-        limited = next(answer for answer in answers if answer.status_code == 429)
-        assert limited.json()["code"] == "rate_limited"
-        # With nobody else asking for this tenant, whoever waits as long as it was told is let in.
-        last = await http.get(urls[0] + ME, headers=token)
-        if last.status_code == 429:
-            await asyncio.sleep(int(last.headers["retry-after"]))
-            last = await http.get(urls[0] + ME, headers=token)
-        assert last.status_code == 200
+    assert codes(quiet) == [200] * 6
+    assert {*codes(answers)} == {200, 429}
+    assert all(1 <= int(each.headers["retry-after"]) <= 61 for each in answers if each.status_code == 429)
+    # On a machine where the windows took too long to answer, each process counted by itself for a while.
+    together = all("billing_rate_limits_unreachable_total 0.0" in page for page in told)
+    # Of the last ticket a process took, a part may have been lost.
+    assert 36 <= codes(answers).count(200) <= 40 * minutes_begun * (1 if together else 3)
+
+
+@pytest.mark.slow
+async def test_whoever_waits_as_long_as_it_was_told_is_let_in(house: House, tenant: Tenant) -> None:
+    async with another_api(house, tenant_rate="1/5 seconds") as api:
+        here = replace(tenant, house=api.seen_from(somewhere()))
+        answers = await asyncio.gather(*(here.call("GET", ME) for _ in range(3)))
+        assert sorted(codes(answers)) == [200, 429, 429]
+        told = max(int(answer.headers["retry-after"]) for answer in answers if answer.status_code == 429)
+        assert told <= 6
+        await asyncio.sleep(told)
+        assert (await here.call("GET", ME)).status_code == 200
 
 
 @pytest.mark.slow
