@@ -32,7 +32,7 @@ MUTANTS: Final = (
         name="tickets-that-last",
         breaks="A process keeps its tickets: after a pause all of them let in twice the rate at once.",
         edits=(Edit("api/limits.py", "held.left > 0 and self._clock() < held.until", "held.left > 0"),),
-        killers=(f"{LIMITS}::test_all_processes_together_never_let_in_more_than_the_rate[rate1]",),
+        killers=(f"{LIMITS}::test_tickets_that_were_not_used_in_time_let_nobody_in",),
     ),
     Mutant(
         name="a-minute-that-begins-anew",

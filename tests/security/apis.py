@@ -64,7 +64,7 @@ async def another_process(house: House, **changes: str) -> AsyncIterator[str]:
                 except httpx.TransportError:
                     return None
 
-            await eventually(serves, within=60)
+            await eventually(serves, within=150)
         yield url
     finally:
         server.terminate()

@@ -220,6 +220,16 @@ async def test_all_processes_together_never_let_in_more_than_the_rate(rate: Rate
     assert len(let_in) >= rate.most * windows_begun / 4
 
 
+async def test_tickets_that_were_not_used_in_time_let_nobody_in() -> None:
+    processes = Processes(TENANTS)
+    # With the last of these it takes ten, and uses one.
+    assert all([await processes.lets_in(0) for _ in range(16)])
+    processes.clock.advance(1.5)
+    while await processes.lets_in(1):
+        pass
+    assert not await processes.lets_in(0)
+
+
 async def test_what_is_away_turns_nobody_away_and_opens_no_gate() -> None:
     processes = Processes(PER_MINUTE)
     limits, shared = processes.all[0], processes.shared
