@@ -13,7 +13,6 @@ import httpx
 import pytest
 
 from dev import Platform
-from local.ports import any_port
 from storage import accounts, data_keys
 from storage.vault import Vault
 from storage.wrapping import LocalKeys
@@ -130,6 +129,12 @@ async def test_status_names_the_keys_and_none_of_their_bytes(house: House) -> No
     assert base64.b64decode(secret).hex() not in printed
 
 
+def own_ports() -> int:
+    """Where this process's house and others of its stories are not; nor connections that anybody opens."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")) + 80 + 20 * number
+
+
 @asynccontextmanager
 async def running(folder: Path, ports: int, **settings: str) -> AsyncIterator[House]:
     """A platform of its own, told these settings. What one has begun, the next goes on with."""
@@ -185,7 +190,7 @@ async def goes_on(house: House, tenant: Tenant, payment: Json) -> None:
 async def test_an_old_key_is_taken_away_after_a_rewrap_and_then_local_keys_give_way_to_vault(
     tmp_path: Path, receiver: Receiver
 ) -> None:
-    old, new, ports = fresh_key(), fresh_key(), any_port()
+    old, new, ports = fresh_key(), fresh_key(), own_ports()
     async with running(tmp_path, ports, vault_keys=old) as house:
         tenant = await house.tenant(receiver.url)
         payments = [await tenant.open(**DAY) for _ in range(3)]
