@@ -6,6 +6,7 @@ Payments go on meanwhile. What was done stays done, and is not done twice.
 import getpass
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 from rich.console import Console
 from rich.progress import Progress
 
@@ -88,6 +90,8 @@ async def rotate(room: Room, tenant: str) -> int:
 @asynccontextmanager
 async def open_room() -> AsyncIterator[Room]:
     """The database and the vault of the platform that the environment names, or that runs here."""
+    # A program reads what is printed; what goes wrong on the way is said beside it.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     settings = await _settings()
     database = Database(settings.database_url.get_secret_value(), pool_size=2)
     try:
