@@ -1,7 +1,6 @@
 """Two APIs of one installation behind a balancer, restarted one after the other, and their callers."""
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -100,7 +99,7 @@ class Fleet(httpx.AsyncBaseTransport):
     async def of(cls, house: House, folder: Path) -> AsyncIterator["Fleet"]:
         """Two more APIs of this house, with its own settings."""
         environment = psutil.Process(house.pid("api")).environ()
-        fleet = cls({**os.environ, **environment}, folder / "servers.log")
+        fleet = cls(environment, folder / "servers.log")
         async with AsyncExitStack() as held:
             held.push_async_callback(fleet.stop)
             for _ in range(2):

@@ -76,6 +76,7 @@ async def test_signing_keys_rotate_without_one_failed_request(house: House, tmp_
             # 4. Gone.
             await fleet.roll(PAYSAGA_SIGNING_KEYS=new)
             assert await fleet.keys() == [[b]] * 2
+            await trade.everybody_logs_in_anew()
         assert all(server.served > 10 for server in fleet.servers)
         assert [await opens(shop, payment) for payment in (first, again)] == [401, 200]
         shop.token = old_token
