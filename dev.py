@@ -52,6 +52,7 @@ class Platform:
         *,
         time_scale: float = 1.0,
         sandbox_url: str | None = None,
+        log_level: str = "INFO",
         demo_payment: bool = False,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -60,6 +61,7 @@ class Platform:
         self._ready_files = [self.data_dir / "ready.json", *([ready_file.absolute()] if ready_file else [])]
         self._time_scale = time_scale
         self._sandbox_url = sandbox_url
+        self._log_level = log_level
         self._demo_payment = demo_payment
         self._say = say
         self._supervisor = Supervisor(self.data_dir, lambda news: say(f"  [yellow]![/] {escape(news)}"))
@@ -72,7 +74,8 @@ class Platform:
             keys = load_or_make(self.data_dir / "secrets.json")
             ports = choose_ports(self._port_base, self.data_dir / "ports.json")
             http = await held.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
-            plan = Plan(PROJECT, self.data_dir, ports, keys, http, self._time_scale, self._sandbox_url)
+            how = (self._time_scale, self._sandbox_url, self._log_level)
+            plan = Plan(PROJECT, self.data_dir, ports, keys, http, *how)
             postgres = await held.enter_async_context(
                 EmbeddedPostgres(
                     self.data_dir / "postgres",

@@ -42,6 +42,7 @@ class Plan:
     time_scale: float = 1.0
     sandbox_url: str | None = None
     """Where API and worker call the sandbox; None: where it is."""
+    log_level: str = "INFO"
 
     def url(self, port: str) -> str:
         """The base address of one of the servers."""
@@ -179,6 +180,7 @@ class Plan:
             "PAYSAGA_SANDBOX_URL": self.sandbox_url or self.url("sandbox"),
             "PAYSAGA_SANDBOX_PLATFORM_KEY": self.keys.sandbox_platform_key,
             "PAYSAGA_TIME_SCALE": f"{self.time_scale:g}",
+            "PAYSAGA_LOG_LEVEL": self.log_level,
         }
 
     async def _answers(self, url: str) -> bool:

@@ -27,7 +27,8 @@ NAMES: Final = {
         "subscriptionId": "subscription",
         "feature": "feature",
         "actor": "actor",
-        "resource": "payment",
+        # Of what we only read: what is written leaves a line in the stranger's own trail, with its name.
+        "resource": "refund",
         "GET /v1/payments cursor": "payments cursor",
         "GET /v1/ledger/entries cursor": "entries cursor",
         "GET /v1/webhook-endpoints/{endpoint_id}/deliveries cursor": "deliveries cursor",
@@ -203,6 +204,7 @@ _MASKS: Final = (
     (re.compile(r"\b([a-z]{3})_[0-9a-z]{26}\b"), r"<\1>"),
     (re.compile(r"\b[a-z]{2,4}_[\w-]{16,}"), "<name>"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)"), "<time>"),
+    (re.compile(r'"(used|remaining)":\d+'), r'"\1":<number>'),
     (re.compile(r"/(pay|setup|portal)/[\w-]+"), r"/\1/<page>"),
 )
 

@@ -19,7 +19,7 @@ from tests.house import House
 
 BEYOND: Final = "paysaga_beyond"
 # As storage.ownership writes it, and as SQL by hand does.
-_FILTER: Final = re.compile(r"\b((?:\w+\.)?tenant_id|tenants\.id) = (\$\d+(?:::VARCHAR)?)(?! OR)")
+_FILTER: Final = re.compile(r"\b((?:\w+\.)?tenant_id|tenants\.id) = (\$\d+(?:::VARCHAR)?)")
 
 
 @dataclass
@@ -93,7 +93,7 @@ async def _beyond(house: House) -> AsyncIterator[str]:
         try:
             await superuser.execute(f"GRANT paysaga_runtime TO {BEYOND}")
             await superuser.execute(f"GRANT paysaga_system TO {BEYOND} WITH INHERIT FALSE, SET TRUE")
-            yield str(url.copy_with(username=BEYOND))
+            yield str(url.copy_with(username=BEYOND, password=url.password))
         finally:
             await superuser.execute(f"DROP OWNED BY {BEYOND}")
             await superuser.execute(f"DROP ROLE {BEYOND}")
