@@ -17,7 +17,7 @@ from settings import Settings
 from tests.conftest import TIME_SCALE
 from tests.house import House
 
-BEYOND: Final = "paysaga_beyond"
+BEYOND: Final = "paysagabeyond"
 # As storage.ownership writes it, and as SQL by hand does.
 _FILTER: Final = re.compile(r"\b((?:\w+\.)?tenant_id|tenants\.id) = (\$\d+(?:::VARCHAR)?)")
 
@@ -64,8 +64,8 @@ async def second_house(
 ) -> AsyncIterator[tuple[House, Removed]]:
     """The same house, entered by another door. Its worker, which nobody enters, keeps both walls."""
     removed = Removed()
-    async with _beyond(house) as beyond:
-        app = application(settings_of(house, house.database_url() if row_security else beyond))
+    async with beyond(house) as unbound:
+        app = application(settings_of(house, house.database_url() if row_security else unbound))
         async with app.router.lifespan_context(app):
             inside: Inside = app.state.house
             if not filters:
@@ -84,7 +84,7 @@ def _engine(inside: Inside) -> AsyncEngine:
 
 
 @asynccontextmanager
-async def _beyond(house: House) -> AsyncIterator[str]:
+async def beyond(house: House) -> AsyncIterator[str]:
     """A role that may do what the runtime role may, and that row-level security does not bind."""
     url = httpx.URL(house.database_url())
     async with house.database(role="postgres") as superuser:
