@@ -6,14 +6,17 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
+from domain.values import new_id
 from storage.tables import metadata
 from tests.house import House, Json, Receiver, Tenant, eventually
 from tests.stories.tenancy import colleague
 from tests.stories.test_reconciliation import done, started
 from tests.stories.test_refunds import becomes, refund
-from tests.stories.visitor import at_rest
+from tests.stories.visitor import ENDPOINT, at_rest
 from tests.subscriber import Subscriber, plan
 
 ROLES: Final = ("owner", "operator", "approver", "readonly")
@@ -28,7 +31,6 @@ class Goods:
     """``names`` holds what a request may name, by its kind; ``texts`` what only its owner may read."""
 
     tenant: Tenant
-    colleagues: Mapping[str, Tenant]
     names: Mapping[str, str]
     texts: tuple[str, ...]
     tokens: Mapping[str, str | None] = field(repr=False)
@@ -38,6 +40,28 @@ class Goods:
         """Whatever must not be read by anybody else."""
         said_by_all = {"userId", "orderId", "feature", "key", "actor"}
         return {*self.texts, *(name for kind, name in self.names.items() if kind not in said_by_all)}
+
+
+async def furnished(house: House) -> Goods:
+    """A tenant with what is had at once; of all else it has names that nobody has either."""
+    mark = secrets.token_hex(6)
+    tenant = await house.tenant(name=f"name-{mark}", contactEmail=f"mail-{mark}@example.com")
+    tenant.usual = {"expiresInSeconds": LONG}
+    wish = ENDPOINT | {"description": f"endpoint-{mark}"}
+    endpoint = (await tenant.call("POST", "/v1/webhook-endpoints", json=wish)).json()
+    names = {
+        kind: new_id(kind[:3], datetime.now(UTC))
+        for kind in ("refund", "dispute", "approval", "invoice", "note", "run", "delivery", "subscription")
+    }
+    names |= {kind: f"{kind}-{mark}" for kind in ("key", "userId", "orderId", "feature")}
+    sold = await plan(tenant, name=f"plan-{mark}")
+    payment = await tenant.open(names["key"], **_order(names, mark))
+    names |= {"plan": sold["id"], "price": sold["prices"][0]["id"], "payment": payment["id"]}
+    names |= {"account": await tenant.account(), "appName": tenant.registered["appName"]}
+    names |= {"endpoint": endpoint["id"], "tenant": tenant.id, "deliveries cursor": names["delivery"]}
+    names |= await _on_record(tenant, names)
+    tokens: dict[str, str | None] = {"owner": tenant.token, "payer": payment["checkoutToken"], "nobody": None}
+    return Goods(tenant, names, _texts(mark), tokens)
 
 
 async def stocked(house: House, receiver: Receiver) -> Goods:
@@ -67,27 +91,33 @@ async def stocked(house: House, receiver: Receiver) -> Goods:
     names |= {"account": await tenant.account(), "appName": tenant.registered["appName"]}
     await rest(tenant)
     names |= await _on_record(tenant, names)
+    delivery = await _first(tenant, f"/v1/webhook-endpoints/{names['endpoint']}/deliveries")
+    names |= {"delivery": delivery["id"], "deliveries cursor": delivery["id"]}
+    names["entries cursor"] = (await _first(tenant, "/v1/ledger/entries"))["id"]
     tokens: dict[str, str | None] = {role: who.token for role, who in colleagues.items()}
-    texts = tuple(
-        f"{what}-{mark}"
-        for what in ("name", "mail", "endpoint", "about", "meta", "plan", "reason", "successful")
-    )
-    return Goods(
-        tenant, colleagues, names, texts, tokens | {"payer": payment["checkoutToken"], "nobody": None}
-    )
+    tokens |= {"payer": payment["checkoutToken"], "nobody": None}
+    return Goods(tenant, names, _texts(mark), tokens)
+
+
+def _texts(mark: str) -> tuple[str, ...]:
+    kinds = ("name", "mail", "endpoint", "about", "meta", "plan", "reason", "successful")
+    return tuple(f"{what}-{mark}" for what in kinds)
+
+
+def _order(names: Mapping[str, str], mark: str) -> Json:
+    return {
+        "userId": names["userId"],
+        "orderId": names["orderId"],
+        "description": f"about-{mark}",
+        "metadata": {"canary": f"meta-{mark}"},
+        "customerEmail": f"mail-{mark}@example.com",
+        "successUrl": f"https://shop.example/successful-{mark}",
+        "entitlements": [{"feature": names["feature"], "quantity": 1}],
+    }
 
 
 async def _paid(tenant: Tenant, names: Mapping[str, str], mark: str) -> Json:
-    payment = await tenant.open(
-        names["key"],
-        userId=names["userId"],
-        orderId=names["orderId"],
-        description=f"about-{mark}",
-        metadata={"canary": f"meta-{mark}"},
-        customerEmail=f"mail-{mark}@example.com",
-        successUrl=f"https://shop.example/successful-{mark}",
-        entitlements=[{"feature": names["feature"], "quantity": 1}],
-    )
+    payment = await tenant.open(names["key"], **_order(names, mark))
     await tenant.pay(payment)
     await tenant.eventually(payment, "SUCCEEDED")
     return payment
@@ -124,26 +154,24 @@ async def _given_back(tenant: Tenant, payment: Json, mark: str) -> dict[str, str
     return {"refund": asked["id"], "approval": approval["id"]}
 
 
-async def _on_record(tenant: Tenant, names: Mapping[str, str]) -> dict[str, str]:
-    async def first(path: str, **query: str) -> Json:
-        answer = await tenant.call("GET", path, params=query)
-        assert answer.status_code == 200, answer.text
-        found: Json = answer.json()["data"][-1]
-        return found
+async def _first(tenant: Tenant, path: str, **query: str) -> Json:
+    answer = await tenant.call("GET", path, params=query)
+    assert answer.status_code == 200, answer.text
+    found: Json = answer.json()["data"][-1]
+    return found
 
-    delivery = await first(f"/v1/webhook-endpoints/{names['endpoint']}/deliveries")
-    entry, record = await first("/v1/ledger/entries"), await first("/v1/audit")
-    credential = await first("/v1/tenants/me/credentials")
+
+async def _on_record(tenant: Tenant, names: Mapping[str, str]) -> dict[str, str]:
+    first = partial(_first, tenant)
+    record, credential = await first("/v1/audit"), await first("/v1/tenants/me/credentials")
     paid = await tenant.get(names["payment"])
     place = base64.urlsafe_b64encode(f"{paid['createdAt'].replace('Z', '+00:00')} {paid['id']}".encode())
     return {
-        "delivery": delivery["id"],
         "event": (await first("/v1/events", after="0"))["eventId"],
         "credential": credential["id"],
-        "actor": record["actor"],
+        "actor": f"owner:owner:{credential['id']}",
         "payments cursor": place.decode(),
-        "entries cursor": entry["id"],
-        "deliveries cursor": delivery["id"],
+        "entries cursor": "len_1",
         "audit cursor": record["id"],
     }
 

@@ -187,7 +187,6 @@ async def _is_troubled(day: Day, tenant: Tenant) -> None:
     for each in misplaced:
         answer = await tenant.create(**(order | each))
         assert answer.status_code == 422, answer.text
-    refused(await tenant.create(key=number), 422, "validation_failed")
     for path in (f"/v1/payments/{number}", f"/v1/payments?userId={number}", f"/{number}", f"/pay/{number}"):
         await tenant.call("GET", path)
     for header in ("X-Request-Id", "User-Agent", "Referer", "Cookie", "Origin"):
