@@ -215,6 +215,7 @@ async def _meets_a_talkative_company(day: Day, tenant: Tenant, company: str) -> 
 
 async def _breaks(day: Day, tenant: Tenant) -> None:
     """What nobody foresaw: a table is gone, a provider is away, the API dies with all it knows."""
+    tenant.usual = {"provider": "sandbox", "expiresInSeconds": 3600}
     async with day.house.database(role="postgres") as db:
         await db.execute("ALTER TABLE payment_events RENAME TO lost")
         try:
@@ -223,7 +224,7 @@ async def _breaks(day: Day, tenant: Tenant) -> None:
             await tenant.call("GET", f"/v1/payments/{day.payments[0]}")
         finally:
             await db.execute("ALTER TABLE lost RENAME TO payment_events")
-    await tenant.fault("checkout.create", "before", "reset", count=2)
+    await tenant.fault("checkout.create", "before", "reset")
     await tenant.pay(await tenant.open(customerEmail=day.mail), action="close")
     await day.house.kill("api")
     await day.house.recovered()
