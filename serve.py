@@ -21,7 +21,8 @@ from api.limits import Limits, Windows
 from api.patience import Patience
 from console import app as pages
 from installation import connect_temporal, open_world, tokens_of
-from settings import Settings, configure_logging, key_bytes, read
+from logs import configure_logging
+from settings import Settings, key_bytes, read
 from storage.windows import Windows as DatabaseWindows
 
 

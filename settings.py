@@ -1,23 +1,20 @@
 """Everything that differs between two installations, read once from ``PAYSAGA_*`` by the roots.
 
-From the environment, else from files of those names, in lower case, in the folder PAYSAGA_SECRETS_DIR. Also
-how to log: what every root needs before it can do anything.
+From the environment, else from files of those names, in lower case, in the folder PAYSAGA_SECRETS_DIR.
 """
 
 import base64
-import logging
 import os
 import re
 import stat
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 import limits
-import structlog
 from pydantic import (
     AnyHttpUrl,
     BeforeValidator,
@@ -331,55 +328,3 @@ def _secret_files(folder: Path) -> Iterator[Path]:
 def key_bytes(keys: tuple[SecretStr, ...]) -> list[bytes]:
     """The raw keys behind a setting, first the one in use."""
     return [base64.b64decode(key.get_secret_value()) for key in keys]
-
-
-# --- Logging --------------------------------------------------------------------------------------
-
-_SECRET_SHAPED = re.compile(
-    r"whsec_[\w+/=-]+|pss_[\w-]+|[rs]k_\w+|adm_[\w-]+|eyJ[\w-]+\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]+:[^@\s]+(?=@)"
-)
-_CARD_SHAPED = re.compile(r"(?<![\w.:-])\d(?:[ -]?\d){12,18}(?![\w.:-])")
-
-
-def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blot out whatever looks like a secret or a card number, wherever in the line it stands."""
-    for name, value in line.items():
-        if isinstance(value, str):
-            line[name] = _CARD_SHAPED.sub("[digits]", _SECRET_SHAPED.sub("[secret]", value))
-    return line
-
-
-def configure_logging(settings: Settings) -> None:
-    """One JSON object a line on stderr, the standard library's loggers included."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        redact,
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    lines: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer()
-    )
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, lines],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(settings.log_level)
-    # An SDK writes whole requests at DEBUG, payers' addresses among them.
-    for chatty in ("httpx", "httpcore", "uvicorn.access", "dodopayments"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)

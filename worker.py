@@ -33,7 +33,8 @@ from activities.subscription import SubscriptionActivities
 from activities.world import World
 from domain.errors import NotYet, Refusal
 from installation import connect_temporal, open_world
-from settings import Settings, configure_logging, read
+from logs import configure_logging
+from settings import Settings, read
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow

@@ -22,6 +22,7 @@ from api.affairs import Affair
 from api.patience import BODY_SECONDS
 from api.problems import respond
 from domain.errors import BadRequest, BodyTooLarge, NotFound, Refusal, RequestTimeout
+from domain.text import holds_card_number
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_WEBHOOK_BYTES = 256 * 1024
@@ -104,7 +105,9 @@ class _Exchange:
         self._refused: Refusal | None = None
         self.status: int | None = None
         offered = self._headers.get("x-request-id", "")
-        self.request_id = offered if _REQUEST_ID.fullmatch(offered) else secrets.token_hex(16)
+        # It is kept with all that the request leads to: a name, and no place for a card's digits.
+        fit = _REQUEST_ID.fullmatch(offered) and not holds_card_number(offered)
+        self.request_id = offered if fit else secrets.token_hex(16)
         scope.setdefault("state", {})["request_id"] = self.request_id
 
     async def serve(self, app: ASGIApp) -> None:

@@ -26,7 +26,7 @@ _POINT: Final = ("first", "head", "root", "highest", "latest", "previous", "key_
 _AT_A_TIME: Final = 1000
 # Behind the newest record, sealed or not, that is older than this one.
 _BEHIND_IN_TIME: Final = text("""
-    SELECT s.number FROM audit_records r JOIN audit_seals s ON s.record_id = r.id
+    SELECT s.number FROM audit_records r JOIN audit_seals s ON s.record_id = r.id AND s.tenant_id = :tenant
     WHERE r.tenant_id = :tenant AND r.at <= :at ORDER BY r.at DESC, r.id DESC LIMIT 1
 """)
 

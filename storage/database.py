@@ -7,6 +7,8 @@ from typing import Final
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from storage.ownership import Ownership
+
 # A statement waits no longer than this for a lock or an answer; then the caller is told 503.
 _SERVER_SETTINGS: Final = {
     "application_name": "paysaga",
@@ -32,7 +34,7 @@ class Database:
             hide_parameters=True,
             connect_args={"timeout": 5, "server_settings": _SERVER_SETTINGS},
         )
-
+        self._ownership = Ownership(self._engine)
         self._frozen = self._engine.execution_options(isolation_level="REPEATABLE READ")
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -41,10 +43,12 @@ class Database:
         """One transaction that sees and writes one tenant's rows, and no others.
 
         The setting ends with the transaction, so nothing leaks through the pool; a query that forgets
-        its tenant finds nothing rather than everything. ``frozen``: all is seen as it was at the first look.
+        its tenant finds nothing rather than everything. Beside that, every statement is given a filter of its
+        own (``storage.ownership``). ``frozen``: all is seen as it was at the first look.
         """
         async with (self._frozen if frozen else self._engine).begin() as tx:
             await tx.execute(_AS_TENANT, {"tenant": tenant_id})
+            await self._ownership.begin(tx, tenant_id)
             yield tx
 
     @asynccontextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.payment import ENDED, PaymentStatus
@@ -28,11 +28,12 @@ from domain.report import (
     Volume,
     revenue,
 )
+from storage.ownership import ours
 
 _PLACED: Final = """
     SELECT status, currency, CASE WHEN status = 'FAILED' THEN coalesce(failure_code, 'unknown') END AS reason,
         count(*) AS number, sum(amount_minor) AS amount
-    FROM payments WHERE created_at >= :start AND created_at < :end
+    FROM payments WHERE tenant_id = :tenant AND created_at >= :start AND created_at < :end
     GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
@@ -40,21 +41,23 @@ _PLACED: Final = """
 _KEPT: Final = """
     SELECT captured_currency AS currency, count(*) AS number, sum(captured_minor) AS amount,
         count(*) FILTER (WHERE amount_refunded > 0) AS refunded_number, sum(amount_refunded) AS refunded
-    FROM payments WHERE created_at >= :start AND created_at < :end AND status = 'SUCCEEDED'
+    FROM payments WHERE tenant_id = :tenant AND created_at >= :start AND created_at < :end
+        AND status = 'SUCCEEDED'
     GROUP BY 1
 """
 
 _TAKEN: Final = """
     SELECT d.currency, count(DISTINCT p.id) AS number, sum(d.amount_minor) AS amount
     FROM payments p JOIN disputes d ON d.payment_id = p.id
-    WHERE p.created_at >= :start AND p.created_at < :end AND p.status = 'SUCCEEDED'
+    WHERE p.tenant_id = :tenant AND d.tenant_id = :tenant
+        AND p.created_at >= :start AND p.created_at < :end AND p.status = 'SUCCEEDED'
         AND d.state IN ('OPEN', 'UNDER_REVIEW', 'LOST')
     GROUP BY 1
 """
 
 _STANDING: Final = """
     SELECT state AS status, currency, count(*) AS count, sum(amount_minor) AS amount
-    FROM {table} WHERE created_at >= :start AND created_at < :end
+    FROM {table} WHERE tenant_id = :tenant AND created_at >= :start AND created_at < :end
     GROUP BY 1, 2 ORDER BY 1, 2
 """
 
@@ -64,7 +67,8 @@ _WAITED: Final = """
         percentile_disc(0.5) WITHIN GROUP (ORDER BY e.at - p.created_at) AS median,
         percentile_disc(0.95) WITHIN GROUP (ORDER BY e.at - p.created_at) AS p95
     FROM payments p JOIN payment_events e ON e.payment_id = p.id AND e.type = 'payment.succeeded'
-    WHERE p.created_at >= :start AND p.created_at < :end
+    WHERE p.tenant_id = :tenant AND e.tenant_id = :tenant
+        AND p.created_at >= :start AND p.created_at < :end
         AND p.status = 'SUCCEEDED' AND NOT p.off_session AND NOT p.late
 """
 
@@ -74,7 +78,8 @@ _REVENUE: Final = """
         SELECT currency, (max(ARRAY[seq, mrr_e4]))[2] AS after,
             coalesce((max(ARRAY[seq, mrr_e4]) FILTER (WHERE at < :start))[2], 0) AS before,
             coalesce(bool_or(mrr_e4 > 0) FILTER (WHERE at < :start), false) AS known
-        FROM subscription_events WHERE at < :end GROUP BY subscription_id, currency
+        FROM subscription_events WHERE tenant_id = :tenant AND at < :end
+        GROUP BY subscription_id, currency
     )
     SELECT currency, sum(before) AS start,
         coalesce(sum(after) FILTER (WHERE before = 0 AND NOT known), 0) AS new,
@@ -96,10 +101,11 @@ _TRIED: Final = """
         SELECT s.status <> 'trialing' AND NOT (s.status = 'paused' AND s.paused_at < s.trial_end) AS is_over,
             EXISTS (
                 SELECT FROM subscription_events later
-                WHERE later.subscription_id = s.id AND later.status = 'active'
+                WHERE later.tenant_id = :tenant AND later.subscription_id = s.id AND later.status = 'active'
             ) AS converted
         FROM subscription_events began JOIN subscriptions s ON s.id = began.subscription_id
-        WHERE began.type = 'subscription.trialing' AND began.at >= :start AND began.at < :end
+        WHERE began.tenant_id = :tenant AND s.tenant_id = :tenant
+            AND began.type = 'subscription.trialing' AND began.at >= :start AND began.at < :end
     ) AS trials
 """
 
@@ -108,16 +114,19 @@ _RECOVERED: Final = """
     WITH RECURSIVE fate AS (
         SELECT id AS failed_id, currency, status, replaced_by, amount_due_minor - coalesce((
                 SELECT sum(owed.amount_due_minor) FROM invoices owed
-                WHERE owed.subscription_id = invoices.subscription_id AND owed.replaced_by = invoices.id
+                WHERE owed.tenant_id = :tenant
+                    AND owed.subscription_id = invoices.subscription_id AND owed.replaced_by = invoices.id
             ), 0) AS amount
         FROM invoices
-        WHERE created_at >= :start AND created_at < :end AND number IS NOT NULL AND EXISTS (
+        WHERE tenant_id = :tenant AND created_at >= :start AND created_at < :end AND number IS NOT NULL
+            AND EXISTS (
             SELECT FROM payments p
-            WHERE p.invoice_id = invoices.id AND p.status IN ('FAILED', 'EXPIRED', 'CANCELLED')
+            WHERE p.tenant_id = :tenant AND p.invoice_id = invoices.id
+                AND p.status IN ('FAILED', 'EXPIRED', 'CANCELLED')
         )
         UNION ALL
         SELECT fate.failed_id, fate.currency, next.status, next.replaced_by, fate.amount
-        FROM fate JOIN invoices next ON next.id = fate.replaced_by
+        FROM fate JOIN invoices next ON next.id = fate.replaced_by AND next.tenant_id = :tenant
     )
     SELECT currency, count(*) AS failed, sum(greatest(amount, 0)) AS failed_amount,
         count(*) FILTER (WHERE status = 'paid') AS recovered,
@@ -128,13 +137,14 @@ _RECOVERED: Final = """
     FROM fate WHERE replaced_by IS NULL GROUP BY currency ORDER BY currency
 """
 
-_REACHED: Final = text("SELECT max(at) FROM subscription_events")
+_REACHED: Final = ours("SELECT max(at) FROM subscription_events WHERE tenant_id = :tenant")
 
-_SHEET: Final = text("""
+_SHEET: Final = ours("""
     SELECT id, created_at, updated_at, status, user_id, order_id, description, amount_minor, currency,
         captured_minor, captured_currency, provider, provider_reference, refund_status, amount_refunded,
         dispute_status, failure_code, late, invoice_id, sandbox
-    FROM payments WHERE created_at >= :start AND created_at < :end AND (created_at, id) > (:at, :id)
+    FROM payments WHERE tenant_id = :tenant AND created_at >= :start AND created_at < :end
+        AND (created_at, id) > (:at, :id)
     ORDER BY created_at, id LIMIT :limit
 """)
 
@@ -184,7 +194,7 @@ async def sheet(
 
 
 async def _rows(tx: AsyncConnection, query: str, span: Span) -> Sequence[Row[Any]]:
-    return (await tx.execute(text(query), span.model_dump())).all()
+    return (await tx.execute(ours(query), span.model_dump())).all()
 
 
 def _counted(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:

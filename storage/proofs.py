@@ -5,7 +5,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, select, text
+from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain import chain, proof
@@ -13,81 +13,85 @@ from domain.errors import NotFound
 from domain.events import body
 from storage.audit import document
 from storage.notary import Notary
+from storage.ownership import ours
 from storage.sealing import checkpoint
 from storage.tables import audit_checkpoints, audit_records, audit_seals
 
 _ACCEPTED: Final = """
     SELECT id, tenant_id, idempotency_key, digest, user_id, order_id, amount_minor, currency, description,
         customer_email, success_url, cancel_url, entitlements, metadata, sandbox, correlation_id, created_at,
-        expires_at FROM payments WHERE id = :payment
+        expires_at FROM payments WHERE tenant_id = :tenant AND id = :payment
 """
 _STANDING: Final = """
     SELECT status, provider, account_id, provider_reference, captured_minor, captured_currency,
         amount_refunded, refund_status, dispute_status, failure_code, failure_message, late,
         accepted_by, updated_at
-    FROM payments WHERE id = :payment
+    FROM payments WHERE tenant_id = :tenant AND id = :payment
 """
 # Chapter by chapter. What else belongs to a payment joins here, and is signed with the rest.
 _CHAPTERS: Final = {
     "checkouts": """
         SELECT id, account_id, provider, state, attempts, reference FROM checkouts
-        WHERE payment_id = :payment ORDER BY id
+        WHERE tenant_id = :tenant AND payment_id = :payment ORDER BY id
     """,
     "evidence": """
         SELECT id, event_id, provider, account_id, state, note, observation->>'word' AS word,
             observation->>'raw_state' AS raw_state, encode(sha256(body), 'hex') AS body_sha256,
             received_at, processed_at
-        FROM inbox WHERE payment_id = :payment ORDER BY received_at, id
+        FROM inbox WHERE tenant_id = :tenant AND payment_id = :payment ORDER BY received_at, id
     """,
     "transitions": """
         SELECT id, type, cause_id AS cause, evidence_sha256, raw_state, at FROM payment_events
-        WHERE payment_id = :payment ORDER BY at, id
+        WHERE tenant_id = :tenant AND payment_id = :payment ORDER BY at, id
     """,
     "refunds": """
         SELECT id, amount_minor, currency, state, origin, reason, requested_by, provider,
             provider_reference, failure_code, created_at, updated_at
-        FROM refunds WHERE payment_id = :payment ORDER BY created_at, id
+        FROM refunds WHERE tenant_id = :tenant AND payment_id = :payment ORDER BY created_at, id
     """,
     "approvals": """
         SELECT id, kind, refund_id, choice, amount_minor, currency, state, requested_by, decided_by,
             decided_at, created_at, expires_at
-        FROM approvals WHERE payment_id = :payment ORDER BY created_at, id
+        FROM approvals WHERE tenant_id = :tenant AND payment_id = :payment ORDER BY created_at, id
     """,
     "disputes": """
         SELECT id, provider, provider_reference, amount_minor, currency, fee_minor, fee_currency, state,
             reason, statement, evidence_due_by, evidence_sent_at, created_at, updated_at
-        FROM disputes WHERE payment_id = :payment ORDER BY created_at, id
+        FROM disputes WHERE tenant_id = :tenant AND payment_id = :payment ORDER BY created_at, id
     """,
     "ledger": """
         SELECT transaction_id, account, amount_minor, currency, at FROM ledger_entries
-        WHERE payment_id = :payment ORDER BY id
+        WHERE tenant_id = :tenant AND payment_id = :payment ORDER BY id
     """,
     "grants": """
         SELECT id, user_id, feature, quantity, valid_from, valid_to FROM entitlements
-        WHERE payment_id = :payment ORDER BY id
+        WHERE tenant_id = :tenant AND payment_id = :payment ORDER BY id
     """,
 }
-_EVENTS: Final = text("""
+_EVENTS: Final = ours("""
     SELECT e.id, e.tenant_id, e.sequence, e.type, e.data, e.at, t.sandbox FROM events e
-    JOIN tenants t ON t.id = e.tenant_id WHERE e.payment_id = :payment ORDER BY e.sequence
+    JOIN tenants t ON t.id = e.tenant_id
+    WHERE e.tenant_id = :tenant AND e.payment_id = :payment ORDER BY e.sequence
 """)
-_DELIVERIES: Final = text("""
+_DELIVERIES: Final = ours("""
     SELECT d.event_id, d.id, d.endpoint_id, w.url, d.state, d.attempts, d.last_status, d.last_error,
         d.created_at, d.delivered_at
     FROM deliveries d JOIN events e ON e.id = d.event_id JOIN webhook_endpoints w ON w.id = d.endpoint_id
-    WHERE e.payment_id = :payment ORDER BY d.created_at, d.id
+    WHERE d.tenant_id = :tenant AND e.tenant_id = :tenant AND w.tenant_id = :tenant
+        AND e.payment_id = :payment
+    ORDER BY d.created_at, d.id
 """)
 
 
 async def bundle(tx: AsyncConnection, payment_id: str, now: datetime) -> dict[str, Any]:
     """The facts. Needs a frozen transaction, so that they agree with each other. Raises ``NotFound``."""
     of_this = {"payment": payment_id}
-    accepted = (await tx.execute(text(_ACCEPTED), of_this)).mappings().one_or_none()
+    accepted = (await tx.execute(ours(_ACCEPTED), of_this)).mappings().one_or_none()
     if accepted is None:
         raise NotFound
-    standing = (await tx.execute(text(_STANDING), of_this)).mappings().one()
+    standing = (await tx.execute(ours(_STANDING), of_this)).mappings().one()
     chapters = {
-        name: [_plain(row) for row in (await tx.execute(text(query), of_this)).mappings()]
+        name: [_plain(row) for row in (await tx.execute(ours(query), of_this)).mappings()]
         for name, query in _CHAPTERS.items()
     }
     its_own = (*chapters["refunds"], *chapters["approvals"], *chapters["disputes"])

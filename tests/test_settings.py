@@ -12,7 +12,8 @@ import structlog
 from pydantic import ValidationError
 
 from domain.limits import Rate, Scope
-from settings import Settings, configure_logging, read, redact
+from logs import configure_logging, redact
+from settings import Settings, read
 
 KEY = base64.b64encode(bytes(32)).decode()
 SOUND = {

@@ -3,6 +3,7 @@
 from tests.mutants.mutant import Edit, Mutant
 
 ISOLATION = "tests/storage/test_isolation.py"
+OWNERSHIP = "tests/storage/test_ownership.py"
 REGRESSIONS = "tests/reliability/test_regressions.py"
 OUTBOUND = "tests/activities/test_outbound.py"
 
@@ -41,6 +42,30 @@ MUTANTS = (
             f"{ISOLATION}::test_row_security_is_on_and_binds_the_owner_too[entitlements]",
             f"{ISOLATION}::test_a_tenant_sees_its_own_rows_and_no_others[entitlements]",
         ),
+    ),
+    Mutant(
+        name="statements-without-filters",
+        breaks="A tenant's queries ask for everybody's rows: one wrong role in an address, and all lie open.",
+        edits=(
+            Edit(
+                "storage/ownership.py",
+                "query = query.where(*(rule for each in query.get_final_froms() for rule in _rules(each)))",
+                "pass",
+            ),
+        ),
+        killers=(f"{OWNERSHIP}::test_two_transactions_at_once_are_two_tenants",),
+    ),
+    Mutant(
+        name="an-upsert-takes-anothers-row",
+        breaks="Whoever guesses the key of another tenant's row overwrites it by adding one of their own.",
+        edits=(
+            Edit(
+                "storage/ownership.py",
+                "met.update_whereclause = mine if where is None else where & mine",
+                "met.update_whereclause = where",
+            ),
+        ),
+        killers=(f"{OWNERSHIP}::test_a_row_of_anothers_that_is_in_the_way_stays_as_it_is",),
     ),
     Mutant(
         name="disputed-rights-kept",

@@ -6,7 +6,7 @@ from alembic import op
 from storage.isolation import isolate
 
 revision = "0018"
-down_revision = "0016"
+down_revision = "0017"
 
 _MOMENT = sa.DateTime(timezone=True)
 
