@@ -28,6 +28,7 @@ class Affair(Value):
 
     tenant_id: str
     actor: str
+    credential_id: str | None = None
     proven: bool = True
     """Somebody unproven is answered first, so that how long it takes tells them nothing."""
     action: str | None = None

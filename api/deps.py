@@ -83,7 +83,7 @@ async def caller(request: Request, here: TheHouse, bearer: Bearer) -> Caller:
     Raises ``Unauthorized`` or ``TokenExpired``.
     """
     who = await vouched_for(here, bearer)
-    concerns(request, Affair(tenant_id=who.tenant_id, actor=actor(who)))
+    concerns(request, Affair(tenant_id=who.tenant_id, actor=actor(who), credential_id=who.credential_id))
     return who
 
 

@@ -18,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.affairs import Affair
 from api.problems import respond
 from domain.errors import BadRequest, BodyTooLarge, NotFound, Refusal
 
@@ -161,8 +162,15 @@ class _Exchange:
             headers["Strict-Transport-Security"] = "max-age=31536000"
 
     def log(self) -> None:
-        """One line, without what callers wrote: no query, no body, and of the path only the template."""
-        facts: dict[str, Any] = {"code": code} if (code := self._scope["state"].get("problem_code")) else {}
+        """One line, without what callers wrote: no query, no body, and of the path only the template.
+
+        Who called is told by our ids; names are the tenant's own words.
+        """
+        known = self._scope["state"]
+        affair: Affair | None = known.get("affair")
+        facts: dict[str, Any] = {"code": code} if (code := known.get("problem_code")) else {}
+        if affair is not None:
+            facts |= {"tenant": affair.tenant_id, "credential": affair.credential_id}
         _log.info(
             "request",
             method=self._scope["method"],

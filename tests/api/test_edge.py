@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import problems
+from api.affairs import Affair, concerns
 from api.edge import LINGER_BYTES, MAX_BODY_BYTES, MAX_WEBHOOK_BYTES, Edge
 from api.strict import Model, StrictRoute
 from domain.errors import Forbidden
@@ -50,6 +51,11 @@ async def webhook(request: Request) -> int:
 @router.post("/form")
 async def form(text: Annotated[str, Form()]) -> int:
     return len(text)
+
+
+@router.get("/known")
+async def known(request: Request) -> None:
+    concerns(request, Affair(tenant_id="ten_1", actor=f"owner:{SECRET}:crd_1", credential_id="crd_1"))
 
 
 @router.get("/breaks")
@@ -236,6 +242,18 @@ async def test_a_request_leaves_one_line_without_its_contents(
         ("request", "GET", "/v1/notes/{name}", 200, None),
         ("request", "GET", "/v1/notes/{name}", 403, "forbidden"),
         ("request", "GET", None, 404, "not_found"),
+    ]
+    assert SECRET not in str(log)
+
+
+async def test_the_line_names_who_called_by_our_ids(
+    api: httpx.AsyncClient, log: list[MutableMapping[str, Any]]
+) -> None:
+    await api.get("/v1/known")
+    await api.get("/v1/notes/a")
+    assert [(line.get("tenant"), line.get("credential")) for line in log] == [
+        ("ten_1", "crd_1"),
+        (None, None),
     ]
     assert SECRET not in str(log)
 
