@@ -22,7 +22,9 @@ DEVELOPMENT_MARK = "development"
 class Settings(BaseSettings):
     """Settings of one process. Secrets are ``SecretStr`` so that no repr and no log can show them."""
 
-    model_config = SettingsConfigDict(env_prefix="PAYSAGA_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="PAYSAGA_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     env: Literal["development", "production"] = "production"
 
