@@ -74,8 +74,8 @@ async def test_what_is_private_is_not_kept_by_anybody_on_the_way(tenant: Tenant)
 
 
 async def test_an_unforeseen_path_tells_nothing_of_the_inside(house: House) -> None:
-    paths = ("/.env", "/.git/config", "/server-status", "/debug", "/v1/../settings.py", "/actuator",
-             "/docs/../../settings.py", "/docs/%2e%2e/%2e%2e/settings.py", "/console/../serve.py")  # fmt: skip
+    paths = ("/.env", "/.git/config", "/server-status", "/debug", "/v1/../settings.py",
+             "/docs/../../settings.py", "/docs/%2e%2e/%2e%2e/settings.py", "/actuator")  # fmt: skip
     for path in paths:
         answer = await house.http.get(path)
         assert answer.status_code in {303, 307, 400, 404}, path
