@@ -32,7 +32,7 @@ CONTENTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Look up": ("errors", "api/index", "events"),
     "Operate": ("providers", "operations/*", "reliability"),
-    "Understand": ("architecture",),
+    "Understand": ("architecture", "security", "threat-model"),
     "Decisions and changes": ("adr/*", "changelog"),
 }
 """A page that is not written yet has its place already. ``api/index`` leads to one page per noun."""
