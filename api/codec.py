@@ -14,9 +14,11 @@ from fastapi.security import APIKeyHeader
 from google.protobuf.json_format import MessageToJson, ParseDict, ParseError
 from temporalio.api.common.v1 import Payloads
 
+from api.browsers import operator_session
 from api.deps import Bearer, TheHouse, operator
 from api.strict import check_media_type, strict_loads
 from domain.errors import BadRequest, Forbidden, NotFound, PayloadUnreadable, TemporarilyUnavailable
+from domain.session import PLATFORM
 from workflows.payloads import SealedPayloads
 
 router = APIRouter(prefix="/codec", include_in_schema=False)
@@ -70,13 +72,19 @@ def origin(
 _admin = APIKeyHeader(name="X-Admin-Key", auto_error=False)
 
 
-async def reader(here: TheHouse, key: Annotated[str | None, Depends(_admin)], bearer: Bearer) -> str:
-    """Who reads: the platform's operator, with the key in either header. Raises ``Unauthorized``.
+async def reader(
+    request: Request, here: TheHouse, key: Annotated[str | None, Depends(_admin)], bearer: Bearer
+) -> str:
+    """Who reads: the platform's operator, by the key in either header or by a session of the console.
 
-    Temporal's command line can send ``Authorization`` only. A page of its UI can only bring cookies: a
-    session of operators is to be let in here, once there is one.
+    Temporal's command line can send ``Authorization`` only, and a page of its UI nothing but cookies.
+    Raises ``Unauthorized``.
     """
-    return await operator(here, key or (bearer.credentials if bearer else None))
+    shown = key or (bearer.credentials if bearer else None)
+    if shown is not None:
+        return await operator(here, shown)
+    await operator_session(request, here)
+    return PLATFORM
 
 
 def codec(

@@ -22,7 +22,7 @@ from rich.markup import escape
 from dev import Platform
 from local import CannotStart
 from tests.fuzz import config, stage
-from tests.house import House
+from tests.house import UNHURRIED, House
 
 # Beyond the ports of `make test` and `make chaos`.
 _PORTS_FROM: Final = int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")) + 60
@@ -78,7 +78,9 @@ async def _carry_out(asked: argparse.Namespace, folder: Path) -> int:
 
 
 async def _run(asked: argparse.Namespace, folder: Path) -> int:
-    platform = Platform(folder / "house", asked.port_base, time_scale=_TIME_SCALE, say=console.print)
+    platform = Platform(
+        folder / "house", asked.port_base, time_scale=_TIME_SCALE, settings=UNHURRIED, say=console.print
+    )
     async with platform, _client(platform.ready["apiUrl"]) as http:
         house = House(platform.ready, http, folder / "house")
         set_up = await stage.set_up(house)

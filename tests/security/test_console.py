@@ -338,6 +338,22 @@ async def test_a_route_can_ask_for_the_operators_session(
                 await browsers.operator_session(asking(cookie), here)
 
 
+async def test_the_operators_session_opens_payloads_for_pages_of_temporals_ui_and_no_others(
+    house: House, anna: Person, tenant: Tenant
+) -> None:
+    async def asks(origin: str) -> int:
+        headers = {"Origin": origin, "X-Namespace": house.ready["namespace"]}
+        return (await anna.http.post("/codec/decode", json={"payloads": []}, headers=headers)).status_code
+
+    ui = house.ready["temporalUiUrl"]
+    assert await asks(ui) == 401
+    await anna.sign_in(tenant)
+    assert await asks(ui) == 401
+    await anna.sign_in_as_operator()
+    # Nothing is sealed in this house: it is let in, and there is nothing to open.
+    assert (await asks(ui), await asks("https://evil.example")) == (404, 403)
+
+
 async def test_a_new_admin_key_ends_the_operators_sessions(house: House, anna: Person) -> None:
     await anna.sign_in_as_operator()
     async with around(house, admin_key="another") as here:
