@@ -64,8 +64,8 @@ MUTANTS: Final = (
         edits=(
             Edit(
                 "serve.py",
-                '"forwarded_allow_ips": list(settings.trusted_proxies)',
-                '"forwarded_allow_ips": "*"',
+                "forwarded_allow_ips=list(settings.trusted_proxies)",
+                'forwarded_allow_ips="*"',
             ),
         ),
         killers=(f"{LIMITS}::test_where_a_request_came_from_only_proxies_that_are_trusted_can_say",),

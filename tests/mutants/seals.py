@@ -36,8 +36,8 @@ MUTANTS = (
         edits=(
             Edit(
                 "api/codec.py",
-                "return await operator(here, key or (bearer.credentials if bearer else None))",
-                'return "platform"',
+                "    await operator_session(request, here)\n    return PLATFORM",
+                "    return PLATFORM",
             ),
         ),
         killers=(f"{DOOR}test_a_strangers_body_is_not_even_looked_at",),

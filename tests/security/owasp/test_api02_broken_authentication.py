@@ -1,7 +1,7 @@
 """OWASP API2:2023. Who one is, is proven by the whole secret at the one place for it, or not at all.
 
 Forged tokens: ``tests/security/test_tokens.py``; guessing: ``test_limits.py``; ending what is stolen:
-``test_revocation.py``.
+``test_rotation.py``.
 """
 
 import asyncio
