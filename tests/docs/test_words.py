@@ -14,7 +14,8 @@ ADRS = sorted(ROOT.glob("docs/adr/*.md"))
 # The only strangers a document may send its reader to.
 HOSTS = {
     "127.0.0.1", "api", "sandbox", "shop.example.com", "pay.example.com", "sandbox.example.com",
-    "www.rfc-editor.org", "www.standardwebhooks.com", "owasp.org", "keepachangelog.com", "semver.org", "www.apache.org",
+    "www.rfc-editor.org", "www.standardwebhooks.com", "keepachangelog.com", "semver.org",
+    "www.apache.org", "owasp.org",
 }  # fmt: skip
 FORBIDDEN = re.compile(
     r"PCI.?complian|exactly.once deliver|blazing|seamless|world.class|cutting.edge"
