@@ -313,7 +313,11 @@ async def test_the_console_takes_no_token_and_no_key(anna: Person, tenant: Tenan
 async def around(house: House, **facts: Any) -> AsyncIterator[Any]:
     """As much of the house behind the routes as sessions need."""
     database = Database(house.ready["databaseUrl"], pool_size=1)
-    known = {"admin_key": house.ready["adminKey"], "development": True, "public_url": house.ready["apiUrl"]}
+    known = {
+        "admin_keys": (house.ready["adminKey"],),
+        "development": True,
+        "public_url": house.ready["apiUrl"],
+    }
     world = SimpleNamespace(database=database, clock=lambda: datetime.now(UTC))
     try:
         yield SimpleNamespace(world=world, **(known | facts))
@@ -356,7 +360,7 @@ async def test_the_operators_session_opens_payloads_for_pages_of_temporals_ui_an
 
 async def test_a_new_admin_key_ends_the_operators_sessions(house: House, anna: Person) -> None:
     await anna.sign_in_as_operator()
-    async with around(house, admin_key="another") as here:
+    async with around(house, admin_keys=("another",)) as here:
         with pytest.raises(Unauthorized):
             await browsers.operator_session(asking(anna.cookie), here)
 

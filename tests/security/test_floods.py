@@ -151,15 +151,13 @@ async def test_people_who_prove_nothing_cannot_bury_what_is_on_record(
     house: House, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("settings.CLAIMS", Rate(most=4, seconds=60))
-    path = f"/v1/billing/webhooks/sandbox/{await tenant.account()}"
     async with another_api(house) as api:
         for _ in range(8):
             # Each from another address, as a botnet does.
-            answer = await api.seen_from(somewhere()).http.post(path, content=b"{}")
-            refused(answer, 400, "signature_missing")
+            refused(await tries(tenant, api.seen_from(somewhere()), "pss_nonsense"), 401, "unauthorized")
         told = (await api.seen_from(somewhere()).http.get("/metrics")).text
     assert 'billing_rate_limited_total{scope="claim"} 4.0' in told
-    assert len(await tenant.rows("SELECT FROM audit_records WHERE action = 'webhook.receive'")) == 4
+    assert len(await tenant.rows("SELECT FROM audit_records WHERE result = 'refused'")) == 4
 
 
 # --- Real processes -------------------------------------------------------------------------------

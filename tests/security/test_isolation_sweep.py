@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.house import House, Receiver, refused
+from tests.house import House, Receiver, refused, sealed
 from tests.security.goods import Goods, furnished, holdings, stocked, unheard_of
 from tests.security.questions import Place, Request, Route, comparable, request, routes
 from tests.security.second_house import second_house
@@ -130,6 +130,9 @@ async def swept(house: House, stage: Stage, roles: Iterable[str], *, reads_only:
 
 
 async def nothing_comes_to_light(house: House, stage: Stage, roles: Iterable[str]) -> None:
+    # What is sealed meanwhile would read differently a moment later.
+    for one in (stage.us, stage.them):
+        await sealed(one.tenant)
     before = await holdings(stage.them.tenant)
     found = await swept(house, stage, roles)
     assert not found, "\n".join(found)

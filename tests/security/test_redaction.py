@@ -31,6 +31,7 @@ TOLD = {
     "signing_keys": SEED,
     "audit_keys": SEED,
     "vault_keys": SEED,
+    "payload_keys": SEED,
     "log_level": "DEBUG",
 }
 

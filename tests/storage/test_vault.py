@@ -176,6 +176,8 @@ def test_every_column_of_secrets_is_declared_as_sealed() -> None:
         "audit_checkpoints.root",
         "audit_checkpoints.previous",
         "audit_checkpoints.signature",
+        "console_sessions.digest",
+        "console_sessions.bound_to",
     }
 
 

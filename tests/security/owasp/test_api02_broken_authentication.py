@@ -46,7 +46,7 @@ async def test_a_token_says_nothing_of_how_its_bearer_logged_in(tenant: Tenant) 
     said = str(claims)
     assert tenant.registered["appSecret"] not in said
     assert claims.keys() <= {
-        *("iss", "aud", "sub", "cid", "name", "role", "ver", "jti", "iat", "nbf", "exp"),
+        *("iss", "aud", "sub", "client_id", "name", "role", "ver", "jti", "iat", "nbf", "exp"),
     }
 
 
