@@ -154,9 +154,18 @@ class _Page:
         return f"[{name}](#{name.lower()})"
 
 
+_MOST_WORDS: Final = 40
+
+
 def _plain(found: Schema) -> str:
     if "enum" in found:
-        return ", ".join(f"`{each}`" for each in found["enum"])
+        words = [f"`{each}`" for each in found["enum"]]
+        # Nobody reads a list of all currencies; the schema itself has it.
+        return (
+            ", ".join(words)
+            if len(words) <= _MOST_WORDS
+            else f"{words[0]} … {words[-1]}, {len(words)} in all"
+        )
     if "const" in found:
         return f"`{found['const']}`"
     if "type" not in found:
