@@ -155,17 +155,17 @@ class _Page:
 
 
 _MOST_WORDS: Final = 40
+# Longer ones tell which characters no text of ours may hold; the schema has them.
+_LONGEST_PATTERN: Final = 30
 
 
 def _plain(found: Schema) -> str:
     if "enum" in found:
         words = [f"`{each}`" for each in found["enum"]]
         # Nobody reads a list of all currencies; the schema itself has it.
-        return (
-            ", ".join(words)
-            if len(words) <= _MOST_WORDS
-            else f"{words[0]} … {words[-1]}, {len(words)} in all"
-        )
+        if len(words) > _MOST_WORDS:
+            return f"{words[0]} … {words[-1]}, {len(words)} in all"
+        return ", ".join(words)
     if "const" in found:
         return f"`{found['const']}`"
     if "type" not in found:
@@ -192,7 +192,7 @@ def _limits(found: Schema) -> str:
         if bound in found:
             said.append(f"{words} {_number(found[bound])}")
     length = _bounds(found, "Length", "character", "characters")
-    if "pattern" in found:
+    if 0 < len(found.get("pattern", "")) < _LONGEST_PATTERN:
         said.append(f"`{found['pattern']}`")
     return "".join(f", {each}" for each in said) + length
 
