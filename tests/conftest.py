@@ -3,8 +3,10 @@
 import os
 import tempfile
 from collections.abc import AsyncIterator
+from itertools import chain
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
@@ -33,7 +35,10 @@ async def house() -> AsyncIterator[House]:
             platform,
             httpx.AsyncClient(base_url=platform.ready["apiUrl"], trust_env=False, timeout=15) as http,
         ):
-            yield House(platform.ready, http, Path(folder))
+            idle: dict[str, list[asyncpg.Connection]] = {}
+            yield House(platform.ready, http, Path(folder), idle)
+            for connection in chain(*idle.values()):
+                await connection.close()
 
 
 @pytest.fixture

@@ -47,6 +47,9 @@ class House:
     ready: Json
     http: httpx.AsyncClient
     data_dir: Path
+    idle: dict[str, list[asyncpg.Connection]] | None = None
+    """By role, connections that nobody uses now: thousands are asked for, and each costs a log-in. None:
+    they are closed at once."""
 
     @property
     def admin(self) -> dict[str, str]:
@@ -126,11 +129,30 @@ class House:
     @asynccontextmanager
     async def database(self, *, role: str = "paysaga_runtime") -> AsyncIterator[asyncpg.Connection]:
         """A connection of our own, as the application's role, the owner of the schema or the superuser."""
-        connection = await asyncpg.connect(self.database_url(role))
+        kept = [] if self.idle is None else self.idle.setdefault(role, [])
+        connection = await _as_new(kept) or await asyncpg.connect(self.database_url(role))
         try:
             yield connection
         finally:
-            await connection.close()
+            if self.idle is None or connection.is_in_transaction():
+                await connection.close()
+            else:
+                kept.append(connection)
+
+
+async def _as_new(kept: list[asyncpg.Connection]) -> asyncpg.Connection | None:
+    """One of these with nothing left of what was set on it; None when none of them lives."""
+    while kept:
+        connection = kept.pop()
+        try:
+            await connection.execute("RESET ROLE")
+            await connection.reset()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            # Its server was killed meanwhile.
+            connection.terminate()
+        else:
+            return connection
+    return None
 
 
 @dataclass

@@ -224,6 +224,7 @@ async def test_a_session_lasts_half_an_hour_after_its_last_use_and_twelve_in_all
     assert row["idle"].total_seconds() < 60
 
 
+@pytest.mark.slow
 async def test_sessions_that_are_over_are_swept_away(anna: Person, tenant: Tenant) -> None:
     await anna.sign_in(tenant)
     await tenant.rows("UPDATE console_sessions SET seen_at = now() - interval '30 minutes'")

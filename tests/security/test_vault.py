@@ -77,6 +77,7 @@ async def test_a_secret_that_was_put_into_another_row_column_or_tenant_does_not_
 # --- Keys that change -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_tenants_new_data_key_seals_all_its_secrets_anew_and_payments_go_on(
     house: House, receiver: Receiver
 ) -> None:
@@ -118,6 +119,7 @@ async def test_whoever_changes_a_key_first_wins_and_the_other_finds_it_done(
             await accounts.unlock(tx, world.vault, await tenant.account())
 
 
+@pytest.mark.slow
 async def test_status_names_the_keys_and_none_of_their_bytes(house: House) -> None:
     code, printed = await paysaga("vault", "status", "--json", house=house)
     assert code == 0, printed

@@ -81,6 +81,7 @@ async def test_to_upgrade_again_changes_nothing(house: House) -> None:
         assert await schema.is_current(tx)
 
 
+@pytest.mark.slow
 async def test_two_installers_at_once_wait_for_each_other(house: House) -> None:
     async def install() -> tuple[str, int | None]:
         script = "import sys; from storage import schema; schema.upgrade(sys.argv[1])"

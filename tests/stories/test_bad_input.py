@@ -75,6 +75,8 @@ MALFORMED: dict[str, Callable[[Json], bytes]] = {
 }
 
 
+# One after the other is quick to read, and takes a while: the rules themselves are in tests/api.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MALFORMED)
 @pytest.mark.usefixtures("nothing_is_written")
 async def test_what_is_not_strictly_json_is_malformed_at_every_door(visitor: Visitor, name: str) -> None:

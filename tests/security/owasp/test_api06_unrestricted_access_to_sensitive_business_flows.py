@@ -4,6 +4,7 @@ import asyncio
 import secrets
 
 import httpx
+import pytest
 
 from tests.house import Tenant, eventually, refused
 from tests.stories.tenancy import colleague
@@ -19,6 +20,7 @@ async def at_once(tenant: Tenant, times: int, path: str, body: object) -> list[h
     )
 
 
+@pytest.mark.slow
 async def test_twelve_full_refunds_at_once_pay_back_once(tenant: Tenant) -> None:
     payment = await tenant.paid()
     answers = await at_once(tenant, 12, f"/v1/payments/{payment['id']}/refunds", {})
