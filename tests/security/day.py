@@ -177,13 +177,6 @@ async def _is_troubled(day: Day, tenant: Tenant, company: Company) -> None:
     await tenant.call("GET", ME, headers={"Authorization": f"Bearer {tenant.token}x"})
     await company.post(json.dumps({"type": company.secret}).encode(), webhook_signature="v1,bm90aGluZw==")
     await company.post(json.dumps({"type": company.secret, "id": 1}).encode()[:-1], webhook_id=None)
-    # Truly signed, about nobody, and with a card in it.
-    stray = {
-        "type": "checkout.told",
-        "id": "evt_stray",
-        "data": {"object": "checkout_session", "note": number},
-    }
-    await company.post(json.dumps(stray).encode())
 
 
 def _misplaced(day: Day, tenant: Tenant, number: str) -> tuple[Json, ...]:
