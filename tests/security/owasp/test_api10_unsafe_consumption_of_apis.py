@@ -58,10 +58,9 @@ async def sold_at(company: Hostile, tenant: Tenant) -> Json:
     answer = await tenant.call("PUT", f"{PROVIDERS}/sandbox", json=await keys(tenant) | {"apiBase": base})
     assert answer.is_success, answer.text
     made = await tenant.create(expiresInSeconds=3600)
-    assert made.status_code < 500 or made.json()["code"] in {
-        "provider_unavailable",
-        "temporarily_unavailable",
-    }
+    if made.status_code >= 500:
+        # Whatever the company did, the fault is told as its own.
+        assert made.json()["code"].startswith(("provider_", "temporarily_"))
     (row,) = await tenant.rows("SELECT id, status, checkout_url FROM payments")
     return row
 
