@@ -94,7 +94,7 @@ async def record(tx: AsyncConnection, attempt: Attempt, verdict: Verdict) -> Sta
             attempts=literal(tried.number),
             last_status=tried.status,
             last_error=attempt.error,
-            **_outcome(tried, verdict),
+            **_outcome(attempt, verdict),
         )
         .returning(deliveries.c.id)
         .cte("moved")
@@ -125,9 +125,16 @@ async def record(tx: AsyncConnection, attempt: Attempt, verdict: Verdict) -> Sta
     return Standing._make(found.one())
 
 
-def _outcome(tried: Tried, verdict: Verdict) -> dict[str, object]:
+def _outcome(attempt: Attempt, verdict: Verdict) -> dict[str, object]:
+    tried = attempt.tried
     if tried.delivered:
-        return {"state": "DELIVERED", "due_at": None, "delivered_at": tried.at}
+        # Whoever asked for it once more after this had left has it coming.
+        asked_since = deliveries.c.due_at > attempt.sent_at
+        return {
+            "state": case((asked_since, "PENDING"), else_="DELIVERED"),
+            "due_at": case((asked_since, deliveries.c.due_at), else_=None),
+            "delivered_at": tried.at,
+        }
     # Whoever asked for it once more while this was under way began a schedule of which this is no part.
     ours = deliveries.c.begun_at_attempt == tried.begun_at_attempt
     ended = "EXHAUSTED" if verdict.next_at is None else "PENDING"

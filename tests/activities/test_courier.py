@@ -229,6 +229,26 @@ async def test_a_delivery_that_is_wanted_again_while_it_is_under_way_goes_out_at
     assert (delivery["attempts"], delivery["begun_at_attempt"], delivery["due_at"]) == (2, 1, post.now)
 
 
+async def test_a_delivery_that_is_wanted_again_before_its_success_is_on_record_goes_out_again(
+    post: Post, receiver: Receiver
+) -> None:
+    endpoint = await post.listens(receiver.url)
+    await post.tell()
+    receiver.answering.clear()
+    carrying = asyncio.create_task(post.carry(endpoint))
+    await receiver.count(1)
+    post.now += timedelta(seconds=1)
+    (delivery,) = await post.deliveries(endpoint)
+    async with post.world.database.tenant(post.tenant.id) as tx:
+        await outbox.send_again(tx, delivery["id"], post.now)
+    receiver.answering.set()
+    assert await carrying == post.now
+    await post.carry(endpoint)
+    await receiver.count(2)
+    (delivery,) = await post.deliveries(endpoint)
+    assert (delivery["attempts"], delivery["state"]) == (2, "DELIVERED")
+
+
 # --- Two secrets ----------------------------------------------------------------------------------
 
 
