@@ -18,7 +18,8 @@ from api.affairs import Affair, concerns
 from api.browsers import Visitor, visitor_of
 from api.deps import House, actor, house
 from console.pages import PageRoute, language_of, render
-from domain.errors import NotFromHere, Unauthorized
+from domain.errors import Forbidden, NotFromHere, Unauthorized
+from domain.tenant import Caller, Role
 
 HOME: Final = "/console"
 LOGIN: Final = "/console/login"
@@ -73,6 +74,22 @@ def visitor(request: Request) -> Visitor:
 
 
 TheVisitor = Annotated[Visitor, Depends(visitor)]
+
+
+def tenants_person(who: Visitor, roles: frozenset[Role] = frozenset(Role)) -> Caller:
+    """Who is asking, for routes of the API that are used from here. Raises ``Forbidden``.
+
+    A route's own check of roles is a dependency, which a call from here does not run: so say the roles again.
+    """
+    if who.caller is None or who.caller.role not in roles:
+        raise Forbidden
+    return who.caller
+
+
+def the_operator(who: Visitor) -> None:
+    """For pages that show all tenants' things. Raises ``Forbidden``."""
+    if who.caller is not None:
+        raise Forbidden
 
 
 def place(wanted: str) -> str:

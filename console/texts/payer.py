@@ -1,17 +1,8 @@
-"""All that pages say, in each language; the same keys in both. Braces are places for values.
+"""What the payer's page says: no more than our own row does, and always whether to pay again."""
 
-Where a text addresses a payer it promises only what our own row says, and always tells whether to pay again.
-"""
-
-from collections.abc import Mapping
 from typing import Final
 
-from documents.words import Language
-
-_EN: Final = {
-    "banner": "Test mode: no money moves",
-    "other_language": "Magyarul",
-    # --- The payer's page -------------------------------------------------------------------------
+EN: Final = {
     "paid_to": "Paid to",
     "to_pay": "Amount",
     "what_for": "For",
@@ -77,73 +68,9 @@ _EN: Final = {
     "gone_back_title": "Your money has been given back",
     "gone_back_text": "It could not be used for this payment, so {given_back} was sent back "
     "the way you paid. Your bank may take some days to show it.",
-    # --- The console ------------------------------------------------------------------------------
-    "login_title": "Sign in",
-    "login_app_name": "App name",
-    "login_app_secret": "App secret",
-    "login_enter": "Sign in",
-    "login_operator": "For the operator of this platform",
-    "login_admin_key": "Admin key",
-    "login_enter_operator": "Sign in as operator",
-    "login_unauthorized": "That did not let you in. Check what you typed; a secret that was replaced "
-    "does not work here.",
-    "login_rate_limited": "There were too many attempts. Wait a minute, then try again.",
-    "entering_title": "One moment",
-    "entering_go_on": "Go on",
-    "skip": "Skip to the content",
-    "platform": "Paysaga",
-    "nav": "Pages",
-    "nav_home": "Home",
-    "nav_pricing": "Price list",
-    "nav_operations": "Guide",
-    "nav_reference": "API reference",
-    "logout": "Sign out",
-    "home_title": "You are signed in",
-    "home_name": "As",
-    "home_role": "Role",
-    "home_tenant": "For",
-    "home_organization": "Organization",
-    "home_status": "State",
-    "home_suspended": "Suspended: no new payments",
-    "role_owner": "Owner",
-    "role_operator": "Operator",
-    "role_approver": "Approver",
-    "role_readonly": "Reader",
-    "role_platform": "Operator of the platform",
-    "sessions_title": "Where you are signed in",
-    "sessions_text": "Everyone who signs in with the same secret is listed here. "
-    "If you do not know one of these, end it and have the secret replaced.",
-    "sessions_browser": "Browser",
-    "sessions_begun": "Signed in",
-    "sessions_seen": "Last used",
-    "sessions_action": "Action",
-    "sessions_here": "this one",
-    "sessions_unknown": "Unknown",
-    "sessions_end": "End",
-    "sessions_end_others": "End all others",
-    # --- When there is no page to show ------------------------------------------------------------
-    "request_id": "If you ask for help, give this number:",
-    "unauthorized_title": "This link does not work",
-    "unauthorized_text": "It may be incomplete. Open it again from where you got it, or go back to the shop.",
-    "token_expired_title": "This link is no longer valid",
-    "token_expired_text": "It ended some time after the payment did. The shop can tell you how it ended; "
-    "so can your bank's statement.",
-    "not_found_title": "There is nothing here",
-    "not_found_text": "The address may be incomplete, or it belongs to something else.",
-    "rate_limited_title": "One moment, please",
-    "rate_limited_text": "Too many requests came from your network. Nothing has changed. "
-    "Wait a little, then load this page again.",
-    "forbidden_title": "This was not done",
-    "forbidden_text": "What was asked did not come from a page of ours as you have it now, or your role "
-    "does not allow it. Nothing has changed. Open the page anew and try again.",
-    "trouble_title": "This cannot be shown right now",
-    "trouble_text": "The fault is ours, and it has changed nothing. Please try again in a moment.",
 }
 
-_HU: Final = {
-    "banner": "Teszt üzemmód: nem mozog pénz",
-    "other_language": "In English",
-    # --- The payer's page -------------------------------------------------------------------------
+HU: Final = {
     "paid_to": "Kedvezményezett",
     "to_pay": "Összeg",
     "what_for": "Megnevezés",
@@ -208,68 +135,4 @@ _HU: Final = {
     "gone_back_title": "A pénzét visszatérítették",
     "gone_back_text": "Ehhez a fizetéshez már nem volt felhasználható, ezért visszaküldtük "
     "azon az úton, ahogyan fizetett: {given_back}. A bankjánál néhány napba telhet, míg megjelenik.",
-    # --- The console ------------------------------------------------------------------------------
-    "login_title": "Bejelentkezés",
-    "login_app_name": "Alkalmazás neve",
-    "login_app_secret": "Alkalmazás titkos kulcsa",
-    "login_enter": "Bejelentkezés",
-    "login_operator": "A platform üzemeltetőjének",
-    "login_admin_key": "Üzemeltetői kulcs",
-    "login_enter_operator": "Bejelentkezés üzemeltetőként",
-    "login_unauthorized": "A belépés nem sikerült. Ellenőrizze, mit írt be; lecserélt titkos kulccsal "
-    "itt nem lehet belépni.",
-    "login_rate_limited": "Túl sok próbálkozás történt. Várjon egy percet, majd próbálja újra.",
-    "entering_title": "Egy pillanat",
-    "entering_go_on": "Tovább",
-    "skip": "Ugrás a tartalomhoz",
-    "platform": "Paysaga",
-    "nav": "Oldalak",
-    "nav_home": "Kezdőlap",
-    "nav_pricing": "Árlista",
-    "nav_operations": "Útmutató",
-    "nav_reference": "API-leírás",
-    "logout": "Kijelentkezés",
-    "home_title": "Ön be van jelentkezve",
-    "home_name": "Mint",
-    "home_role": "Szerepkör",
-    "home_tenant": "Cég",
-    "home_organization": "Szervezet",
-    "home_status": "Állapot",
-    "home_suspended": "Felfüggesztve: nincs új fizetés",
-    "role_owner": "Tulajdonos",
-    "role_operator": "Ügyintéző",
-    "role_approver": "Jóváhagyó",
-    "role_readonly": "Olvasó",
-    "role_platform": "A platform üzemeltetője",
-    "sessions_title": "Ahol be van jelentkezve",
-    "sessions_text": "Itt mindenki szerepel, aki ugyanezzel a titkos kulccsal lépett be. "
-    "Ha valamelyiket nem ismeri, fejezze be, és cseréltesse le a kulcsot.",
-    "sessions_browser": "Böngésző",
-    "sessions_begun": "Belépés",
-    "sessions_seen": "Utoljára használva",
-    "sessions_action": "Művelet",
-    "sessions_here": "ez itt",
-    "sessions_unknown": "Ismeretlen",
-    "sessions_end": "Befejezés",
-    "sessions_end_others": "Az összes többi befejezése",
-    # --- When there is no page to show ------------------------------------------------------------
-    "request_id": "Ha segítséget kér, adja meg ezt a számot:",
-    "unauthorized_title": "Ez a hivatkozás nem működik",
-    "unauthorized_text": "Lehet, hogy hiányos. Nyissa meg újra onnan, ahonnan kapta, "
-    "vagy térjen vissza a boltba.",
-    "token_expired_title": "Ez a hivatkozás már nem érvényes",
-    "token_expired_text": "A fizetés vége után egy idővel lejárt. A bolt meg tudja mondani, "
-    "mi lett a fizetéssel; a bankszámlakivonatán is látszik.",
-    "not_found_title": "Itt nincs semmi",
-    "not_found_text": "A cím hiányos lehet, vagy máshoz tartozik.",
-    "rate_limited_title": "Egy kis türelmet kérünk",
-    "rate_limited_text": "Túl sok kérés érkezett az Ön hálózatáról. Várjon egy kicsit, majd töltse be újra "
-    "az oldalt. Semmi sem változott.",
-    "forbidden_title": "Ez nem történt meg",
-    "forbidden_text": "A kérés nem a mi oldalunk mostani állapotából jött, vagy a szerepköre nem engedi. "
-    "Semmi sem változott. Nyissa meg újra az oldalt, és próbálja meg ismét.",
-    "trouble_title": "Ezt most nem tudjuk megmutatni",
-    "trouble_text": "A hiba nálunk van, és nem változtatott semmin. Kérjük, próbálja újra kis idő múlva.",
 }
-
-TEXTS: Final[Mapping[Language, Mapping[str, str]]] = {Language.EN: _EN, Language.HU: _HU}
