@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+import chronicle
 import evidence
 import safekeeping
 from terminal import NOT_RUNNING as _NOT_RUNNING
@@ -20,6 +21,7 @@ from terminal import leave as _leave
 from terminal import print_json as _print_json
 from terminal import refuse as _refuse
 from terminal import tell as _tell
+from terminal import time_scale as _time_scale
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Payments as durable sagas.")
 payments_app = typer.Typer(no_args_is_help=True, help="Look at payments.")
@@ -27,6 +29,8 @@ tenants_app = typer.Typer(no_args_is_help=True, help="Product teams that use the
 inbox_app = typer.Typer(no_args_is_help=True, help="What payment companies told us.")
 app.add_typer(evidence.app, name="audit")
 payments_app.command("verify")(evidence.verify_proof)
+payments_app.command("history")(chronicle.history)
+payments_app.command("replay")(chronicle.replay)
 app.add_typer(payments_app, name="payments")
 app.add_typer(inbox_app, name="inbox")
 app.add_typer(tenants_app, name="tenants")
@@ -187,11 +191,15 @@ def providers(*, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def rebuild() -> None:
+def rebuild(*, as_json: AsJson = False) -> None:
     """Start the workflow of every open row; for a Temporal that has lost its store. Safe to repeat."""
     import operation
 
-    made = _tell(lambda here, temporal: operation.rebuild(here, temporal, console.print))
+    with console.status("Starting workflows") as progress:
+        made = _tell(lambda here, temporal: operation.rebuild(here, temporal, progress.update))
+    if as_json:
+        _print_json(made.model_dump(mode="json"))
+        _leave(1 if made.ended else 0)
     console.print(
         f"{made.payments} payments, {made.refunds} refunds, {made.reviews} reviews, {made.disputes} disputes,"
         f" {made.couriers} couriers and {made.subscriptions} subscriptions have theirs."
@@ -227,31 +235,35 @@ def retry_inbox(
     event: Annotated[list[str] | None, typer.Argument(help="Ids as `inbox list` shows them")] = None,
     *,
     dead: Annotated[bool, typer.Option("--dead", help="All that are DEAD")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Have events heard again, from the start."""
     import operation
 
     done = _ask(lambda here: operation.retry(here, event or [], all_dead=dead))
-    console.print(f"{len(done)} back in line.")
     missed = set(event or []) - set(done)
+    if as_json:
+        _print_json({"retried": done, "missed": sorted(missed)})
+        _leave(2 if missed else 0)
+    console.print(f"{len(done)} back in line.")
     if missed:
         _refuse(f"Unknown, or in effect already: {', '.join(sorted(missed))}")
     _leave(0)
 
 
 @payments_app.command("accept")
-def accept_payment(payment_id: str) -> None:
+def accept_payment(payment_id: str, *, as_json: AsJson = False) -> None:
     """Ask an approver to take the money of a payment under review, though it is not what was ordered."""
-    _ask_review(payment_id, "accept")
+    _ask_review(payment_id, "accept", as_json=as_json)
 
 
 @payments_app.command("refund")
-def refund_payment(payment_id: str) -> None:
+def refund_payment(payment_id: str, *, as_json: AsJson = False) -> None:
     """Ask an approver to give the money of a payment under review back, all of it."""
-    _ask_review(payment_id, "refund")
+    _ask_review(payment_id, "refund", as_json=as_json)
 
 
-def _ask_review(payment_id: str, choice: str) -> None:
+def _ask_review(payment_id: str, choice: str, *, as_json: bool) -> None:
     import operation
     from domain.approval import LIFE
     from domain.errors import IllegalTransition, NotFound
@@ -265,6 +277,9 @@ def _ask_review(payment_id: str, choice: str) -> None:
     except IllegalTransition as refusal:
         typer.secho(refusal.detail, err=True, fg="red")
         _leave(1)
+    if as_json:
+        _print_json(approval.model_dump(mode="json"))
+        _leave(0)
     console.print(f"[bold]{approval.id}[/] waits for an approver of {approval.tenant_id}, who decides with")
     console.print(f"  POST /v1/approvals/{approval.id}/approve  (or /reject)")
     console.print(f"until {approval.expires_at:%Y-%m-%d %H:%M} UTC. After that, ask again.")
@@ -345,10 +360,6 @@ async def _register(body: dict[str, Any]) -> Any:
     if not answer.is_success:
         _refuse(answer.text)
     return answer.json()
-
-
-def _time_scale() -> float:
-    return float(os.environ.get("PAYSAGA_TIME_SCALE") or 1)
 
 
 def main() -> None:

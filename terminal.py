@@ -65,3 +65,8 @@ def leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def time_scale() -> float:
+    """What business delays are divided by, here."""
+    return float(os.environ.get("PAYSAGA_TIME_SCALE") or 1)

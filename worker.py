@@ -55,6 +55,17 @@ _STICKY: Final = timedelta(seconds=3)
 # How long running steps may take to finish when we are told to stop.
 _GRACE: Final = timedelta(seconds=6)
 
+OF_MONEY: Final = (
+    PaymentWorkflow,
+    LateWorkflow,
+    RefundWorkflow,
+    ReviewWorkflow,
+    DisputeWorkflow,
+    ReconciliationWorkflow,
+    SubscriptionWorkflow,
+)
+OF_NEWS: Final = (CourierWorkflow,)
+
 
 class Failures(Interceptor):
     """Turns a ``Refusal`` into a Temporal failure that knows whether, and when, to try again."""
@@ -122,15 +133,7 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
         Worker(
             temporal,
             task_queue=QUEUE,
-            workflows=[
-                PaymentWorkflow,
-                LateWorkflow,
-                RefundWorkflow,
-                ReviewWorkflow,
-                DisputeWorkflow,
-                ReconciliationWorkflow,
-                SubscriptionWorkflow,
-            ],
+            workflows=OF_MONEY,
             activities=[
                 payment.open_checkout,
                 payment.close_checkout,
@@ -155,7 +158,7 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
         Worker(
             temporal,
             task_queue=COURIER_QUEUE,
-            workflows=[CourierWorkflow],
+            workflows=OF_NEWS,
             activities=[courier.carry],
             max_cached_workflows=1_000,
             # A slot costs little while a receiver thinks; of those that think long, few get one (courier.py).

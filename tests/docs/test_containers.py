@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # it comes with pre-commit, its types do not
+import yaml
 
 from local.plan import DYNAMIC_CONFIG, SEARCH_ATTRIBUTES
 from local.roles import ATTRIBUTES

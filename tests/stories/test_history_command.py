@@ -1,0 +1,68 @@
+"""The commands that read a payment's history: told, taken home without personal data, led through again."""
+
+import json
+from pathlib import Path
+
+from tests.house import DECLINED, Tenant, eventually, whole
+from tests.stories.test_commands import paysaga
+from tests.workflows.paths import heard
+
+
+async def test_a_payments_history_is_taken_home_and_led_through_again_there(
+    tenant: Tenant, tmp_path: Path
+) -> None:
+    payment = await tenant.open(description="A book for Anna", successUrl="https://shop.example/anna")
+    await tenant.pay(payment, card=DECLINED)
+    await eventually(lambda: heard(tenant, payment, "payment.attempt_failed"))
+    await tenant.pay(payment)
+    await tenant.eventually(payment, "SUCCEEDED")
+    await whole(tenant.house, tenant.workflow_id(payment))
+
+    code, printed = await paysaga("payments", "history", payment["id"], house=tenant.house)
+    assert code == 0, printed
+    assert "webhook says attempt_failed" in printed
+    assert "ends: SUCCEEDED" in printed
+
+    home = tmp_path / "a payment.json"
+    code, printed = await paysaga("payments", "history", payment["id"], "-o", str(home), house=tenant.house)
+    assert code == 0, printed
+    assert tenant.house.ready["sandboxUrl"] not in home.read_text()
+
+    # Offline: no platform is known there.
+    code, printed = await paysaga("payments", "replay", str(home), PAYSAGA_DATA_DIR=str(tmp_path))
+    assert code == 0, printed
+    assert "Today's code decides the same" in printed
+
+    events = home.read_text().replace('"open_checkout"', '"open_a_checkout"')
+    home.write_text(events)
+    code, printed = await paysaga("payments", "replay", str(home), "--json", PAYSAGA_DATA_DIR=str(tmp_path))
+    assert code == 1, printed
+    found = json.loads(printed)
+    assert (found["same"], found["differsAtTask"]) == (False, 1)
+
+
+async def test_a_payment_is_lived_through_anew_with_its_webhook_coming_later(tmp_path: Path) -> None:
+    kept = str(Path(__file__).parents[1] / "workflows/histories/success.json")
+    told = json.loads(
+        (await paysaga("payments", "replay", kept, "--json", PAYSAGA_DATA_DIR=str(tmp_path)))[1]
+    )
+    (paid,) = [step["what"] for step in told["steps"] if step["what"].startswith("webhook says paid")]
+    event = paid.partition("[")[2].rstrip("]")
+    code, printed = await paysaga("payments", "replay", kept, "--what-if", event, "--later", "2h")
+    assert code == 0, printed
+    assert [line[0] for line in printed.splitlines()] == [" ", "-", "+", "+", "+"]
+
+    for wrong in (("evt_unknown", "2h"), (event, "soon"), (event, "9999999999d")):
+        code, printed = await paysaga("payments", "replay", kept, "--what-if", wrong[0], "--later", wrong[1])
+        assert code == 2, printed
+
+
+async def test_a_payment_nobody_has_and_a_file_that_is_none_are_refused(
+    tenant: Tenant, tmp_path: Path
+) -> None:
+    code, printed = await paysaga("payments", "history", "pay_nobodys", house=tenant.house)
+    assert (code, "There is no payment" in printed) == (2, True), printed
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    code, printed = await paysaga("payments", "replay", str(other))
+    assert (code, "cannot be read" in printed) == (2, True), printed
