@@ -147,13 +147,19 @@ async def _replayed(workflow_id: str, events: list[Any]) -> tuple[int | None, st
 
 
 async def _differs(workflow_id: str, events: list[Any]) -> str | None:
+    from temporalio.runtime import Runtime, TelemetryConfig
     from temporalio.worker import Replayer
 
     import worker
     from workflows import histories
     from workflows.payloads import data_converter
 
-    replayer = Replayer(workflows=[*worker.OF_MONEY, *worker.OF_NEWS], data_converter=data_converter())
+    replayer = Replayer(
+        workflows=[*worker.OF_MONEY, *worker.OF_NEWS],
+        data_converter=data_converter(),
+        # What it would log on stdout is what we say ourselves.
+        runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
+    )
     result = await replayer.replay_workflow(
         histories.restored(workflow_id, events), raise_on_replay_failure=False
     )

@@ -3,9 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.house import DECLINED, Tenant, eventually, whole
 from tests.stories.test_commands import paysaga
 from tests.workflows.paths import heard
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 async def test_a_payments_history_is_taken_home_and_led_through_again_there(

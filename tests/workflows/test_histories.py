@@ -18,6 +18,7 @@ from workflows.rehearsal import CannotRehearse, Line, compared, rehearse, script
 
 SERVER = Path(sys.executable).parent / "temporal-test-server"
 PERSONAL = "anna.kovacs@example.com"
+MEMBERS = ("raw_state", "failure_message", "reference", "checkout_url")
 MINUTE = timedelta(minutes=1)
 
 
@@ -46,9 +47,7 @@ def with_personal_data(events: list[Any]) -> list[Any]:
         signal = event.get("workflowExecutionSignaledEventAttributes")
         if signal:
             payload = signal["input"]["payloads"][0]
-            said = json.loads(base64.b64decode(payload["data"])) | dict.fromkeys(
-                ("raw_state", "failure_message", "reference", "checkout_url"), PERSONAL
-            )
+            said = json.loads(base64.b64decode(payload["data"])) | dict.fromkeys(MEMBERS, PERSONAL)
             payload["data"] = base64.b64encode(json.dumps(said).encode()).decode()
     return list(changed)
 
