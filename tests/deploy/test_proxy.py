@@ -1,4 +1,4 @@
-"""The proxy in front of the APIs: what it keeps inside, whom it believes, and who answers when one is away."""
+"""The proxy before the APIs: what it keeps inside, whom it believes, and who answers when one is away."""
 
 import asyncio
 import os
