@@ -11,6 +11,7 @@ from local.plan import NAMESPACE
 from settings import Settings
 from tests.deploy.test_compose import COMPOSE, SERVICES, SETTINGS, config
 from tests.docs.pages import ROOT, codes
+from tests.stories.test_cost import EXPIRED, PAID
 from workflows.policies import BOOKS_QUEUE, COURIER_QUEUE, QUEUE
 
 PAGE = "docs/operations/kubernetes.md"
@@ -128,3 +129,27 @@ def test_temporal_is_set_up_as_on_one_machine() -> None:
     pods = sum(server[part]["replicaCount"] for part in ("frontend", "history", "matching", "worker"))
     connections = sum(store["sql"]["maxConns"] for store in stores.values())
     assert f"are {pods * connections} at the most" in TEXT
+
+
+def test_what_a_million_payments_take_is_what_the_counting_test_found() -> None:
+    figures = {
+        "events in Temporal, the payment's own": PAID.events,
+        "… of the courier's two rounds": PAID.courier_events,
+        "workflow tasks, both": PAID.workflow_tasks + PAID.courier_tasks,
+        "statements in PostgreSQL": PAID.statements,
+        "commits": PAID.commits,
+        "… that wait for the disk": PAID.writes,
+    }
+    for what, number in figures.items():
+        assert f"| {what} | {number} | {number} million |" in TEXT
+    expired = (
+        f"{EXPIRED.events} events, {EXPIRED.courier_events}, {EXPIRED.workflow_tasks + EXPIRED.courier_tasks}"
+        f" workflow tasks, {EXPIRED.statements} statements and {EXPIRED.commits} commits,"
+        f" {EXPIRED.writes} of which wait"
+    )
+    assert expired in TEXT
+    sealed = re.search(
+        r"history grows from .*? to ([\d.]+) KB", (ROOT / "docs/operations/temporal-payloads.md").read_text()
+    )
+    assert sealed
+    assert f"{sealed[1]} KB" in TEXT
