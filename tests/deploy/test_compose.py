@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -60,6 +61,27 @@ def test_a_service_comes_back_is_watched_and_bounded(service: str) -> None:
     assert facts["logging"]["options"].keys() == {"max-size", "max-file"}
 
 
+def test_the_page_says_how_much_all_of_them_may_take() -> None:
+    def sums(which: str) -> tuple[float, float]:
+        asked = [
+            facts["deploy"]["resources"].get(which, {})
+            for service, facts in SERVICES.items()
+            if service not in JOBS | {"sandbox"}
+        ]
+        return (
+            sum(float(each.get("cpus", 0)) for each in asked),
+            sum(gigabytes(each.get("memory", "0M")) for each in asked),
+        )
+
+    page = " ".join((ROOT / "docs/operations/containers.md").read_text().split())
+    assert "add up to {:.0f} cores and {:.1f} GB, which".format(*sums("limits")) in page
+    assert "adds up to {:.0f} cores and {:.1f} GB.".format(*sums("reservations")) in page
+
+
+def gigabytes(size: str) -> float:
+    return float(size[:-1]) / {"M": 1024, "G": 1}[size[-1]]
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_has_no_more_rights_than_it_needs(service: str) -> None:
     facts = SERVICES[service]
@@ -80,6 +102,7 @@ def test_a_service_waits_for_what_it_needs(service: str) -> None:
         else:
             # The proxy looks for itself who answers.
             assert wait == {"condition": "service_started" if service == "proxy" else "service_healthy"}
+            assert "healthcheck" in SERVICES[other]
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -98,6 +121,14 @@ def test_apis_are_reached_through_the_proxy_alone_and_believe_nobody_else() -> N
     for api in ("api-1", "api-2"):
         assert "ports" not in SERVICES[api]
         assert SERVICES[api]["environment"]["PAYSAGA_TRUSTED_PROXIES"] == subnet
+
+
+def test_the_proxy_asks_both_apis_whether_they_live_and_tells_nobody_how_payments_go() -> None:
+    proxy = (ROOT / "deploy/proxy/Caddyfile").read_text()
+    assert "{$PAYSAGA_APIS:api-1:8000 api-2:8000}" in proxy
+    assert "health_uri /livez" in proxy
+    assert "header_up X-Forwarded-For {client_ip}" in proxy
+    assert "path /metrics /metrics/*" in proxy
 
 
 def test_there_are_two_of_each_and_they_are_alike() -> None:
@@ -200,6 +231,15 @@ def test_prometheus_asks_what_is_there() -> None:
         "paysaga-worker": [f"worker-1:{metrics}", f"worker-2:{metrics}"],
         "temporal": [f"temporal:{temporal}"],
     }
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool")
+def test_prometheus_understands_what_it_is_told() -> None:
+    file = ROOT / "deploy/prometheus/prometheus.yml"
+    checked = subprocess.run(
+        ["promtool", "check", "config", file], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_grafana_finds_its_source_and_its_dashboards() -> None:

@@ -4,6 +4,7 @@ That they really start from it is shown by `test_installation.py`.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -72,3 +73,12 @@ def test_what_is_read_beside_code_comes_along() -> None:
         wanted = {path.relative_to(ROOT) for path in (ROOT / folder).glob(pattern)}
         assert wanted
         assert wanted <= FILES
+
+
+def test_what_builds_the_image_is_pinned_as_elsewhere() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    (uv,) = re.findall(r"\buv==([\d.]+)", text)
+    assert f"UV_VERSION={uv}\n" in (ROOT / "scripts/bootstrap").read_text()
+    (base,) = set(re.findall(r"^FROM (\S+)", text, re.MULTILINE))
+    assert re.fullmatch(r"python:3\.13\.\d+-slim-\w+", base)
+    assert text.rindex("\nUSER ") > text.rindex("\nRUN ")
