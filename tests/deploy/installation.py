@@ -40,6 +40,8 @@ LISTENING: Final = (
     "control",
     "proxy",
 )
+# Seconds until a service is well; a machine that does much else besides takes most of them.
+_PATIENCE: Final = 150
 
 
 @dataclass
@@ -47,6 +49,7 @@ class Installation:
     """An installation whose ground is laid; its services are started by those who want them."""
 
     folder: Path
+    http: httpx.AsyncClient
     ports: dict[str, int] = field(default_factory=lambda: {name: any_port() for name in LISTENING})
 
     @property
@@ -129,6 +132,12 @@ class Installation:
             command, cwd=self.image, env=self.told(service), capture_output=True, text=True, check=False
         )
 
+    async def answers(self, url: str) -> bool:
+        try:
+            return (await self.http.get(url)).is_success
+        except httpx.HTTPError:
+            return False
+
     def _mounted(self, service: str) -> Path:
         """What the service finds in /run/secrets."""
         folder = self.folder / "mounted" / service
@@ -145,39 +154,41 @@ class Installation:
         check = self.services[service]["healthcheck"]["test"][-1]
         path = check.partition("'http://127.0.0.1:")[2].partition("'")[0].partition("/")[2]
 
-        async def well() -> bool:
-            async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
-                try:
-                    return (await http.get(f"{self.url(service)}/{path}")).is_success
-                except httpx.HTTPError:
-                    return False
-
-        return well
+        return lambda: self.answers(f"{self.url(service)}/{path}")
 
 
 @asynccontextmanager
 async def laid(folder: Path) -> AsyncIterator[Installation]:
     """Secrets, roles, schemas and namespace as the jobs make them; the sandbox company runs."""
-    it = Installation(folder)
+    # One for all: to make one takes longer than to ask.
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=20) as http,
+        _laid(Installation(folder, http)) as it,
+    ):
+        yield it
+
+
+@asynccontextmanager
+async def _laid(it: Installation) -> AsyncIterator[Installation]:
     _make_secrets(it)
     for place in image_files():
         (it.image / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / place, it.image / place)
     postgres = EmbeddedPostgres(
-        folder / "ground" / "postgres", it.ports["postgres"], it.secret("postgres_password")
+        it.folder / "ground" / "postgres", it.ports["postgres"], it.secret("postgres_password")
     )
     async with AsyncExitStack() as held:
-        held.enter_context(claimed(folder / "ground"))
+        held.enter_context(claimed(it.folder / "ground"))
         await held.enter_async_context(postgres)
-        ground = await held.enter_async_context(Supervisor(folder / "ground", print))
+        ground = await held.enter_async_context(Supervisor(it.folder / "ground", print))
         await postgres.start(ground)
         _make_roles(it, postgres)
-        await ground.start(_temporal(it))
+        await ground.start(_temporal(it), _PATIENCE)
         _make_namespace(it)
         _make_namespace(it)
         migrated = it.run("migrate")
         assert migrated.returncode == 0, migrated.stderr
-        await ground.start(it.part("sandbox"))
+        await ground.start(it.part("sandbox"), _PATIENCE)
         yield it
 
 
@@ -188,7 +199,7 @@ async def running(it: Installation, *services: str) -> AsyncIterator[None]:
     with claimed(home):
         async with Supervisor(home, print) as supervisor:
             for service in services:
-                await supervisor.start(it.part(service))
+                await supervisor.start(it.part(service), _PATIENCE)
             yield
 
 
@@ -216,13 +227,6 @@ def _temporal(it: Installation) -> Part:
     program = Path(sys.executable).parent / "temporal"
     http = any_port()
 
-    async def ready() -> bool:
-        async with httpx.AsyncClient(trust_env=False, timeout=2) as asking:
-            try:
-                return (await asking.get(f"http://{LOOPBACK}:{http}/api/v1/namespaces/default")).is_success
-            except httpx.HTTPError:
-                return False
-
     return Part(
         name="temporal",
         command=(
@@ -243,7 +247,7 @@ def _temporal(it: Installation) -> Part:
         ),
         environment=inherited(),
         folder=it.folder,
-        ready=ready,
+        ready=lambda: it.answers(f"http://{LOOPBACK}:{http}/api/v1/namespaces/default"),
     )
 
 
@@ -270,7 +274,6 @@ class Visitor:
     """A tenant who comes through one of the APIs, then through the other."""
 
     it: Installation
-    http: httpx.AsyncClient
 
     async def registered(self, api: str) -> Json:
         return await self._asked(
@@ -291,14 +294,14 @@ class Visitor:
 
     async def pays(self, payment: Json) -> None:
         form = {"cardNumber": "4242424242424242", "action": "pay"}
-        await self.http.post(payment["checkoutUrl"], data=form)
+        await self.it.http.post(payment["checkoutUrl"], data=form)
 
     async def found(self, api: str, token: dict[str, str], payment: Json) -> Json:
-        answer = await self.http.get(f"{self.it.url(api)}/v1/payments/{payment['id']}", headers=token)
+        answer = await self.it.http.get(f"{self.it.url(api)}/v1/payments/{payment['id']}", headers=token)
         assert answer.is_success, answer.text
         return dict(answer.json())
 
     async def _asked(self, api: str, path: str, body: Json, headers: dict[str, str]) -> Json:
-        answer = await self.http.post(f"{self.it.url(api)}{path}", json=body, headers=headers)
+        answer = await self.it.http.post(f"{self.it.url(api)}{path}", json=body, headers=headers)
         assert answer.is_success, answer.text
         return dict(answer.json())

@@ -3,18 +3,17 @@
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.deploy.installation import Visitor, laid, running
 from tests.house import Json, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def test_two_apis_and_two_workers_take_payments_and_one_of_each_goes_on_alone(tmp_path: Path) -> None:
-    async with laid(tmp_path) as it, httpx.AsyncClient(trust_env=False, timeout=20) as http:
-        visitor = Visitor(it, http)
+    async with laid(tmp_path) as it:
+        visitor = Visitor(it)
 
         async def succeeds(token: dict[str, str], opened_at: str, read_at: str) -> None:
             payment = await visitor.opened(opened_at, token, f"order-at-{opened_at}-read-at-{read_at}")
