@@ -16,9 +16,9 @@ RUN uv pip sync --python /opt/venv/bin/python --require-hashes --compile-bytecod
 
 FROM python:3.13.14-slim-trixie
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
-# Volumes are mounted at the two folders, and take over whose they are.
+# Volumes are mounted at these folders, and take over whose they are.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin paysaga \
-    && install -d -o paysaga -g paysaga /data /checkpoints
+    && install -d -o paysaga -g paysaga /data /checkpoints /histories
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY . .

@@ -91,6 +91,7 @@ class Installation:
             "PAYSAGA_METRICS_HOST": LOOPBACK,
             "PAYSAGA_METRICS_PORT": str(self.ports.get(service, 0)),
             "PAYSAGA_AUDIT_CHECKPOINTS_FILE": str(self.folder / "checkpoints.jsonl"),
+            "PAYSAGA_HISTORIES_DIR": str(self.folder / "histories"),
             "SANDBOX_PLATFORM_KEY_FILE": str(self.secrets / "paysaga_sandbox_platform_key"),
             "SANDBOX_DATA_DIR": str(self.folder / "sandbox"),
         }

@@ -48,9 +48,9 @@ def test_a_pod_runs_what_the_container_on_one_machine_runs(name: str) -> None:
     here, there = container(name), SERVICES[LIKE[name]]
     assert here["command"] == there["command"]
     assert said(name).keys() <= SETTINGS
-    chosen = {"PAYSAGA_AUDIT_CHECKPOINTS_FILE"}
+    on_volumes = {"PAYSAGA_AUDIT_CHECKPOINTS_FILE", "PAYSAGA_HISTORIES_DIR"}
     required = {key for key in there["environment"] if there["environment"][key] is not None}
-    assert required - said(name).keys() <= chosen
+    assert required - said(name).keys() <= on_volumes
 
 
 @pytest.mark.parametrize("name", PODS)
