@@ -1,6 +1,7 @@
 # One image for API, worker, migrations and sandbox; the command says which. See docker-compose.yml.
 
 FROM python:3.13.14-slim-trixie AS packages
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /build
 RUN python -m venv /opt/venv && pip install --no-cache-dir uv==0.13.8
 COPY pyproject.toml requirements.lock ./
@@ -15,8 +16,9 @@ RUN uv pip sync --python /opt/venv/bin/python --require-hashes --compile-bytecod
 
 FROM python:3.13.14-slim-trixie
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
+# Volumes are mounted at these folders, and take over whose they are.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin paysaga \
-    && install -d -o paysaga -g paysaga /data
+    && install -d -o paysaga -g paysaga /data /checkpoints /histories
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY . .

@@ -107,10 +107,11 @@ async def _shop() -> bool:
 @app.command()
 def migrate() -> None:
     """Bring the database's schema up to date, as its owner."""
+    from settings import told
     from storage import schema
 
-    url = os.environ.get("PAYSAGA_MIGRATION_DATABASE_URL")
-    if not url:
+    url = told("migration_database_url")
+    if url is None:
         _refuse("Set PAYSAGA_MIGRATION_DATABASE_URL to the address of the schema's owner.")
     schema.upgrade(url)
 

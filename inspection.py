@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from domain.errors import NotFound
 from domain.money import Money
 from domain.values import Value
 from local.running import find
+from settings import listed, told
 from storage import custody, health, invariants, reports
 from storage.database import Database
 from storage.invariants import Finding
@@ -54,9 +54,9 @@ class Witnesses:
 
 @asynccontextmanager
 async def platform() -> AsyncIterator[Platform | None]:
-    """The platform the environment names, or the one that runs here; None when there is neither."""
+    """The platform that our settings name, or the one that runs here; None when there is neither."""
     ready = await find() or {}
-    url = os.environ.get("PAYSAGA_DATABASE_URL") or ready.get("databaseUrl")
+    url = told("database_url") or ready.get("databaseUrl")
     if url is None:
         yield None
         return
@@ -76,16 +76,16 @@ async def platform() -> AsyncIterator[Platform | None]:
 
 
 def _temporal(ready: dict[str, Any]) -> tuple[str, str] | None:
-    address = os.environ.get("PAYSAGA_TEMPORAL_ADDRESS") or ready.get("temporalAddress")
-    namespace = os.environ.get("PAYSAGA_TEMPORAL_NAMESPACE") or ready.get("namespace") or "default"
+    address = told("temporal_address") or ready.get("temporalAddress")
+    namespace = told("temporal_namespace") or ready.get("namespace") or "default"
     return None if address is None else (address, namespace)
 
 
 def _payload_keys(ready: dict[str, Any]) -> list[bytes] | None:
-    named = os.environ.get("PAYSAGA_PAYLOAD_KEYS") or ready.get("payloadKeys")
+    named = told("payload_keys") or ready.get("payloadKeys")
     if named:
-        return [base64.b64decode(key, validate=True) for key in named.split(",") if key]
-    return [] if ready or os.environ.get("PAYSAGA_ENV") == "development" else None
+        return [base64.b64decode(key, validate=True) for key in listed(named)]
+    return [] if ready or told("env") == "development" else None
 
 
 class Check(Value):
@@ -161,20 +161,18 @@ def scope(audit: Witnesses) -> str:
 def witnesses(
     ready: Mapping[str, Any], keys: Path | None = None, checkpoints: Path | None = None
 ) -> Witnesses:
-    """What the environment names, or the platform that runs here, unless files are named.
+    """What our settings name, or the platform that runs here, unless files are named.
 
     Raises ``ValueError`` or ``OSError`` for files that cannot be used.
     """
-    seeds = os.environ.get("PAYSAGA_AUDIT_KEYS")
+    seeds = told("audit_keys")
     public = keys or (None if seeds else ready.get("auditKeysFile"))
-    kept = (
-        checkpoints or os.environ.get("PAYSAGA_AUDIT_CHECKPOINTS_FILE") or ready.get("auditCheckpointsFile")
-    )
+    kept = checkpoints or told("audit_checkpoints_file") or ready.get("auditCheckpointsFile")
     keyring = None
     if public is not None:
         keyring = Keyring(read_keys(Path(public).read_text()))
     elif seeds:
-        keyring = Notary([base64.b64decode(seed) for seed in seeds.split(",") if seed]).keyring
+        keyring = Notary([base64.b64decode(seed) for seed in listed(seeds)]).keyring
     exported = None if kept is None or not Path(kept).exists() else _newest(Path(kept))
     return Witnesses(keys=keyring, exported=exported)
 

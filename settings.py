@@ -8,11 +8,11 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import limits
 from pydantic import (
@@ -26,6 +26,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -56,6 +57,14 @@ Limit = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
 _PREFIX: Final = "PAYSAGA_"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _PathPart = Annotated[str, StringConstraints(pattern=r"^[\w-][\w.-]*(/[\w-][\w.-]*)*$")]
+
+
+class _SecretFiles(SecretsSettingsSource):
+    """An empty file sets nothing: a container is given one for each secret that there may be."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        value, key, is_complex = super().get_field_value(field, field_name)
+        return value or None, key, is_complex
 
 
 class KeySettings(BaseSettings):
@@ -104,7 +113,7 @@ class KeySettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment comes before files, and what a test says before both."""
         folder = _secrets_folder()
-        files = () if folder is None else (SecretsSettingsSource(settings_cls, secrets_dir=folder),)
+        files = () if folder is None else (_SecretFiles(settings_cls, secrets_dir=folder),)
         return init_settings, env_settings, *files
 
     @field_validator(
@@ -114,7 +123,7 @@ class KeySettings(BaseSettings):
     )
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(re.findall(r"[^,\s]+", value)) if isinstance(value, str) else value
+        return tuple(listed(value)) if isinstance(value, str) else value
 
     @field_validator("signing_keys", "audit_keys", "vault_keys", "payload_keys", check_fields=False)
     @classmethod
@@ -291,8 +300,25 @@ def read(wanted: type[_Wanted]) -> _Wanted:
     except (SettingsError, OSError, UnicodeError) as error:
         # Of a value that cannot be decoded, its text would show parts.
         faults = [str(error) if isinstance(error, SettingsError) else type(error).__name__]
+    raise _end(faults)
+
+
+def told(name: str) -> str | None:
+    """One setting, as it was written down, for commands that need but a few of them."""
+    try:
+        folder = _secrets_folder()
+    except SettingsError as error:
+        raise _end([str(error)]) from None
+    said = os.environ.get(f"{_PREFIX}{name.upper()}")
+    if not said and folder is not None:
+        file = folder / f"{_PREFIX}{name}".lower()
+        said = file.read_text().strip() if file.exists() else None
+    return said or None
+
+
+def _end(faults: Iterable[str]) -> SystemExit:
     sys.stderr.write("\n  ".join(["These settings cannot be used:", *faults]) + "\n")
-    raise SystemExit(2)
+    return SystemExit(2)
 
 
 def _told(where: tuple[int | str, ...], kind: str, what: str) -> str:
@@ -323,6 +349,11 @@ def _secrets_folder() -> Path | None:
 
 def _secret_files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.iterdir()) if path.name.upper().startswith(_PREFIX))
+
+
+def listed(text: str) -> list[str]:
+    """What stands in a setting that may hold several, between commas or on lines of their own."""
+    return re.findall(r"[^,\s]+", text)
 
 
 def key_bytes(keys: tuple[SecretStr, ...]) -> list[bytes]:

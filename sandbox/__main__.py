@@ -1,4 +1,7 @@
-"""``python -m sandbox``: options first, ``SANDBOX_*`` as their fallback, the platform key from there only."""
+"""``python -m sandbox``: options first, ``SANDBOX_*`` as their fallback, the platform key from there only.
+
+The key may lie in a file, too, which SANDBOX_PLATFORM_KEY_FILE names.
+"""
 
 import argparse
 import os
@@ -31,6 +34,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _platform_key() -> str:
+    file = os.environ.get("SANDBOX_PLATFORM_KEY_FILE")
+    said = os.environ.pop("SANDBOX_PLATFORM_KEY", "")
+    return said or (Path(file).read_text().strip() if file else "")
+
+
 def main() -> int:
     """Run until told to stop; 2 when the settings cannot work."""
     options = _options()
@@ -42,7 +51,7 @@ def main() -> int:
         public_url=(options.public_url or f"http://{options.host}:{options.port}").rstrip("/"),
         webhook_url=options.webhook_url,
         time_scale=options.time_scale,
-        platform_key=os.environ.pop("SANDBOX_PLATFORM_KEY", ""),
+        platform_key=_platform_key(),
     )
     try:
         config.check()

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from domain.limits import Rate, Scope
 from logs import configure_logging, redact
-from settings import Settings, read
+from settings import Settings, read, told
 
 KEY = base64.b64encode(bytes(32)).decode()
 SOUND = {
@@ -166,6 +166,27 @@ def test_every_secret_may_be_a_file_and_the_environment_comes_first(
     assert found.data_key_life == timedelta(minutes=1)
     monkeypatch.setenv("PAYSAGA_ADMIN_KEY", "adm_" + "y" * 40)
     assert read(Settings).admin_key.get_secret_value() == "adm_" + "y" * 40
+
+
+def test_an_empty_file_sets_nothing(folder: Path) -> None:
+    (folder / "paysaga_redis_url").write_text("\n")
+    (folder / "paysaga_previous_admin_key").touch()
+    found = read(Settings)
+    assert found.redis_url is None
+    assert len(found.admin_keys) == 1
+    assert told("redis_url") is None
+
+
+def test_commands_that_need_one_setting_find_it_in_its_file_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told("database_url") == SOUND["database_url"]
+    monkeypatch.setenv("PAYSAGA_DATABASE_URL", "postgresql://elsewhere")
+    assert told("database_url") == "postgresql://elsewhere"
+    assert told("migration_database_url") is None
+    (folder / "paysaga_database_url").chmod(0o646)
+    with pytest.raises(SystemExit):
+        told("database_url")
 
 
 def test_files_are_found_the_way_kubernetes_lays_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
 -- Roles and databases of a new server, run once by the image when its data directory is made. The passwords come from the
--- container's environment. Tables are for migrations. What it says of our roles is what local/roles.py says.
+-- files that are mounted as secrets. Tables are for migrations. What it says of our roles is what local/roles.py says.
 \set ON_ERROR_STOP on
-\getenv owner_password PAYSAGA_OWNER_PASSWORD
-\getenv runtime_password PAYSAGA_RUNTIME_PASSWORD
-\getenv temporal_password TEMPORAL_DATABASE_PASSWORD
+\set owner_password `cat "${SECRETS_DIR:-/run/secrets}/paysaga_owner_password"`
+\set runtime_password `cat "${SECRETS_DIR:-/run/secrets}/paysaga_runtime_password"`
+\set temporal_password `cat "${SECRETS_DIR:-/run/secrets}/temporal_database_password"`
 
 -- The schema's owner, the role that row-level security binds, and the one it enters to read across tenants.
 CREATE ROLE paysaga_owner LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB PASSWORD :'owner_password';

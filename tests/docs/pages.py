@@ -27,7 +27,7 @@ OTHERS = {"table of codes"}
 """Comments that are read by somebody else."""
 
 COMMANDS = {"sh", "console", "python", "javascript"}
-DATA = {"json", "http", "toml"}
+DATA = {"json", "http", "toml", "yaml"}
 PROSE = {"text", "mermaid", "html"}
 """Nothing of these is run here; what a browser makes of a page is tried in `tests/browser`."""
 

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import httpx
 import pytest
+import yaml
 
 from api.app import build
 from local.ports import any_port
@@ -71,6 +72,8 @@ def test_what_a_page_shows_is_well_formed(page: Path, routes: set[tuple[str, str
             shown(block.code)
         elif block.language == "toml":
             tomllib.loads(block.code)
+        elif block.language == "yaml":
+            assert all(yaml.safe_load_all(block.code))
         elif block.language == "http":
             first, _, _ = message(block.code)
             method, path, *_ = first.split()

@@ -14,6 +14,7 @@ ADRS = sorted(ROOT.glob("docs/adr/*.md"))
 # The only strangers a document may send its reader to.
 HOSTS = {
     "127.0.0.1", "api", "sandbox", "shop.example.com", "pay.example.com", "sandbox.example.com",
+    "temporal.example.com",
     "www.rfc-editor.org", "www.standardwebhooks.com", "keepachangelog.com", "semver.org",
     "www.apache.org", "owasp.org",
 }  # fmt: skip
