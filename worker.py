@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sys
+import time
 import traceback
 from datetime import timedelta
 from typing import Any, Final
@@ -26,6 +27,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.approval import ApprovalActivities
 from activities.courier import CourierActivities
 from activities.dispute import DisputeActivities
+from activities.measures import Measures
 from activities.payment import PaymentActivities
 from activities.reconciliation import ReconciliationActivities
 from activities.refund import RefundActivities
@@ -93,6 +95,32 @@ class _Failures(ActivityInboundInterceptor):
             raise ApplicationError(f"{type(bug).__name__} in {where[-1]}", type=type(bug).__name__) from None
 
 
+class Timed(Interceptor):
+    """Has each attempt at a step measured. Stands inside of ``Failures``, where refusals are still ours."""
+
+    def __init__(self, measures: Measures) -> None:
+        self._measures = measures
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        return _Timed(next, self._measures)
+
+
+class _Timed(ActivityInboundInterceptor):
+    def __init__(self, inner: ActivityInboundInterceptor, measures: Measures) -> None:
+        super().__init__(inner)
+        self._measures = measures
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        began, trouble = time.monotonic(), None
+        try:
+            return await super().execute_activity(input)
+        except BaseException as error:
+            trouble = error
+            raise
+        finally:
+            self._measures.stepped(activity.info().activity_type, trouble, time.monotonic() - began)
+
+
 def not_yet(_: PatchActivationInput) -> bool:
     """Begin no ``workflow.patched`` step: a worker that does not know it could not go on after it.
 
@@ -107,7 +135,7 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
     subscription, approval = SubscriptionActivities(world), ApprovalActivities(world)
     courier, books = CourierActivities(world), ReconciliationActivities(world)
     steps: dict[str, Any] = {
-        "interceptors": [Failures()],
+        "interceptors": [Failures(), Timed(world.measures)],
         # Fairness between tenants works on tasks that go through the server.
         "disable_eager_activity_execution": True,
         "graceful_shutdown_timeout": _GRACE,

@@ -114,6 +114,7 @@ class Sweeps:
                 await sweep()
             except Exception as error:  # noqa: BLE001 - whatever is away now, the next round asks again
                 log.warning("sweep_postponed", sweep=sweep.__name__, reason=type(error).__name__)
+                self._world.measures.stumbled(sweep.__name__)
             await asyncio.sleep(pause.total_seconds())
 
     async def forget_windows(self) -> None:
