@@ -10,6 +10,7 @@ import httpx
 from prometheus_client import CollectorRegistry
 from temporalio.client import Client
 from temporalio.converter import DataConverter
+from temporalio.runtime import Runtime
 
 from activities.measures import Measures
 from activities.outbound import Gate, guarded_client
@@ -24,13 +25,14 @@ from storage.wrapping import KeyProvider, LocalKeys
 from workflows import messages, payloads
 
 
-async def connect_temporal(settings: Settings, *, lazy: bool) -> Client:
+async def connect_temporal(settings: Settings, *, lazy: bool, runtime: Runtime | None = None) -> Client:
     """A client; a lazy one connects with its first call, so that its owner starts when Temporal is away."""
     return await Client.connect(
         settings.temporal_address,
         namespace=settings.temporal_namespace,
         data_converter=converter_of(settings),
         lazy=lazy,
+        runtime=runtime,
     )
 
 

@@ -9,6 +9,7 @@ from functools import partial
 import uvicorn
 from fastapi import FastAPI
 from limits.aio.storage import RedisStorage
+from prometheus_client import CollectorRegistry
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -32,7 +33,9 @@ from storage.windows import Windows as DatabaseWindows
 async def open_house(settings: Settings, requests: Requests | None = None) -> AsyncIterator[House]:
     """Everything the routes use. Nothing here waits for another server; ``/readyz`` tells what is missing."""
     requests = requests or Requests(new_registry())
-    measures = Measures(requests.registry)
+    # Routes take no steps, but some of them call companies.
+    measures = Measures(CollectorRegistry())
+    requests.registry.register(measures.calls)
     temporal = await connect_temporal(settings, lazy=True)
     platform_key = settings.sandbox_platform_key
     async with open_world(settings, temporal, measures) as world, shared_windows(settings, world) as windows:

@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
@@ -64,7 +65,7 @@ class Measures:
             buckets=_AGES,
             registry=registry,
         )
-        self._calls = Histogram(
+        self.calls = Histogram(
             "billing_provider_call_duration_seconds",
             "Requests to payment companies, by what was wanted and how it went; not those held back.",
             ["provider", "verb", "outcome"],
@@ -96,6 +97,7 @@ class Measures:
             ["sweep"],
             registry=registry,
         )
+        self._in_trouble: Gauge | None = None
         for outcome in ("delivered", "failed", "gave_up"):
             self._deliveries.labels(outcome)
 
@@ -109,7 +111,7 @@ class Measures:
         # Whoever was interrupted does not know what became of it.
         found = (outcome for kind, outcome in _OUTCOMES.items() if isinstance(trouble, kind))
         outcome = "ok" if trouble is None else next(found, "unknown")
-        self._calls.labels(provider, verb, outcome).observe(seconds)
+        self.calls.labels(provider, verb, outcome).observe(seconds)
 
     def delivered(self, outcome: str, seconds: float) -> None:
         self._deliveries.labels(outcome).inc()
@@ -118,8 +120,22 @@ class Measures:
     def stepped(self, activity: str, trouble: BaseException | None, seconds: float) -> None:
         self._steps.labels(activity, _ending(trouble)).observe(seconds)
 
+    def sweeps(self, sweep: str) -> None:
+        """One that begins its rounds; its failures show as 0 until there are some."""
+        self._stumbles.labels(sweep)
+
     def stumbled(self, sweep: str) -> None:
         self._stumbles.labels(sweep).inc()
+
+    def in_trouble(self, workflows: int) -> None:
+        """So many open workflows make no progress: counted by whoever looks, and shown from then on."""
+        if self._in_trouble is None:
+            self._in_trouble = Gauge(
+                "billing_workflow_problems",
+                "Open workflows whose tasks fail again and again, as Temporal reports them.",
+                registry=self.registry,
+            )
+        self._in_trouble.set(workflows)
 
 
 def _ending(trouble: BaseException | None) -> str:

@@ -6,7 +6,7 @@ day it is begun anew. So whatever is done to a record shows within a day, and to
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import or_, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -25,6 +25,13 @@ _NOTHING: Final = {"reached": 0, "seen": 0, "breaches": 0, "breaches_at_end": 0,
 _ALONE: Final = text("SELECT pg_try_advisory_xact_lock(hashtextextended('paysaga audit ' || :tenant, 1))")
 
 
+class Examined(NamedTuple):
+    """How many breaches of a trail are known now, and whether that is more than before."""
+
+    breaches: int
+    news: bool
+
+
 async def due(tx: AsyncConnection, now: datetime, limit: int) -> list[str]:
     """Tenants whose trails nobody has looked at for longest; needs a system transaction."""
     trails = select(tenants.c.id).outerjoin_from(
@@ -39,7 +46,7 @@ async def due(tx: AsyncConnection, now: datetime, limit: int) -> list[str]:
 
 async def go_on(
     tx: AsyncConnection, tenant_id: str, trusted: Trusted, now: datetime, stretch: int = STRETCH
-) -> custody.Report | None:
+) -> Examined | None:
     """Examine the next stretch of this tenant's trail and remember what was found.
 
     None: somebody else is at it. Needs a frozen transaction of the tenant.
@@ -48,6 +55,7 @@ async def go_on(
         return None
     known = (await tx.execute(select(audit_examinations))).mappings().one_or_none()
     facts = _NOTHING | {"began_at": now} | dict(known or {})
+    before = _found(facts)
     if now - facts["began_at"] >= _ANEW_AFTER:
         facts |= _NOTHING | {"began_at": now, "breaches_before": _found(facts), "seen": facts["seen"]}
     wanted = custody.Request(tenant_id=tenant_id, after=facts["reached"], at_most=stretch)
@@ -63,7 +71,7 @@ async def go_on(
     facts |= {"tenant_id": tenant_id, "examined_at": now}
     row = upsert(audit_examinations).values(facts)
     await tx.execute(row.on_conflict_do_update(index_elements=["tenant_id"], set_=facts))
-    return report
+    return Examined(_found(facts), news=_found(facts) > before)
 
 
 def _found(facts: Mapping[str, Any]) -> int:
