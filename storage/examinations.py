@@ -53,7 +53,8 @@ async def go_on(
     """
     if not (await tx.execute(_ALONE, {"tenant": tenant_id})).scalar_one():
         return None
-    known = (await tx.execute(select(audit_examinations))).mappings().one_or_none()
+    mine = select(audit_examinations).where(audit_examinations.c.tenant_id == tenant_id)
+    known = (await tx.execute(mine)).mappings().one_or_none()
     facts = _NOTHING | {"began_at": now} | dict(known or {})
     before = _found(facts)
     if now - facts["began_at"] >= _ANEW_AFTER:

@@ -70,7 +70,7 @@ async def seal(tx: AsyncConnection, notary: Notary, tenant_id: str, now: datetim
     )
     await tx.execute(insert(audit_checkpoints).values(point.model_dump()))
     if tallies.worth_counting(found):
-        await tallies.count(tx, point.number)
+        await tallies.count(tx, tenant_id, point.number)
     return point
 
 

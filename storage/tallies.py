@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import String
 
 from domain.outcome import ENDINGS, KNOWN, OTHER
-from storage.ownership import ours
 
 _ENDED: Final = """r.result = 'ok' AND r.action = ANY(:endings)"""
 _OUTCOME: Final = f"""
@@ -26,7 +25,7 @@ _WORDS: Final = (
     bindparam("known", sorted(KNOWN), type_=ARRAY(String)),
 )
 # From where the last count ended, not where this batch began: that makes up for who sealed without counting.
-_COUNT: Final = ours(f"""
+_COUNT: Final = text(f"""
     WITH counted AS (
         SELECT coalesce(max(counted_to), 0) AS place FROM payment_tallies WHERE tenant_id = :tenant
     ),
@@ -62,9 +61,9 @@ def worth_counting(records: Sequence[RowMapping]) -> bool:
     return any(record["action"] in ENDINGS for record in records)
 
 
-async def count(tx: AsyncConnection, until: int) -> None:
+async def count(tx: AsyncConnection, tenant_id: str, until: int) -> None:
     """Count what this tenant's trail says up to a place: part of the transaction that gave it."""
-    await tx.execute(_COUNT, {"until": until})
+    await tx.execute(_COUNT, {"tenant": tenant_id, "until": until})
 
 
 async def totals(tx: AsyncConnection, landed: int) -> Totals:
