@@ -126,7 +126,7 @@ async def test_a_payments_way_is_measured_where_it_goes(house: House, receiver: 
 
     of_api, of_worker = await api(), await worker()
     tenant = await house.tenant(receiver.url)
-    await tenant.paid()
+    payment = await tenant.paid()
     await receiver.event("payment.succeeded")
     await grown(api, of_api, WEBHOOKS, provider="sandbox", outcome="accepted")
     await grown(api, of_api, "billing_webhook_processing_duration_seconds_count", provider="sandbox")
@@ -140,6 +140,9 @@ async def test_a_payments_way_is_measured_where_it_goes(house: House, receiver: 
     for step in ("open_checkout", "settle", "carry"):
         did = {"activity": step, "outcome": "ok"}
         await grown(worker, of_worker, "billing_activity_duration_seconds_count", **did)
+    sent = (await house.control("GET", "webhooks", reference=payment["id"]))["data"]
+    await house.control("POST", "webhooks/resend", {"eventId": sent[-1]["eventId"]})
+    await grown(api, of_api, WEBHOOKS, provider="sandbox", outcome="duplicate")
     # The Temporal SDK's own, in seconds.
     await grown(worker, of_worker, "temporal_workflow_endtoend_latency_count", workflow_type="Payment")
     assert value(await api(), "billing_facts_readable") == 1
