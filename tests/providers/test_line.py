@@ -25,6 +25,7 @@ from providers.line import (
     TROUBLED_AFTER,
     Line,
     Lines,
+    with_named_calls,
 )
 
 
@@ -261,3 +262,38 @@ async def test_a_person_is_called_once_for_each_time_the_credentials_are_refused
     await call(line, ProviderAuthFailed())
     await call(lines.to(account("acc_1"), "b"), ProviderAuthFailed())
     assert heard == [("acc_1", Health.REFUSED)] * 3
+
+
+# --- What is told of calls ------------------------------------------------------------------------
+
+
+class Port:
+    """What is asked of companies here: two verbs, of which one takes the other to it."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def read(self, trouble: ProviderError | None = None) -> None:
+        async with self._line.call():
+            if trouble is not None:
+                raise trouble
+
+    async def close(self) -> None:
+        await self.read()
+
+
+async def test_each_call_that_is_let_through_is_told_with_the_verb_that_it_is_for(clock: Clock) -> None:
+    told: list[tuple[str, str | None, float]] = []
+
+    def heard(verb: str, trouble: BaseException | None, seconds: float) -> None:
+        told.append((verb, None if trouble is None else type(trouble).__name__, seconds))
+
+    company = with_named_calls(Port, Port)(Line(clock, troubled_after=1, heard=heard))
+    await company.close()
+    await company.read()
+    with pytest.raises(OutcomeUnknown):
+        await company.read(OutcomeUnknown())
+    # The line is closed, so nothing was sent.
+    with pytest.raises(ProviderUnavailable):
+        await company.read()
+    assert told == [("close", None, 0.0), ("read", None, 0.0), ("read", "OutcomeUnknown", 0.0)]

@@ -75,6 +75,7 @@ async def neighbours(house: House) -> AsyncIterator[Neighbours]:
             await money_back(tenant)
             await tenant.disputed(payment)
             await in_trouble(tenant)
+            await looked_through(tenant)
             await sealed(tenant)
             await nobodys_capture(tenant, "pay_of_nobody")
             await told(tenant)
@@ -132,6 +133,15 @@ async def in_trouble(tenant: Tenant) -> None:
         "INSERT INTO provider_health (account_id, process, tenant_id, credentials, state, failures,"
         " last_failure, since, seen_at) SELECT id, 'wrk_test', tenant_id, '', 'closed', 5, '', now(),"
         " now() + interval '1 day' FROM provider_accounts"
+    )
+
+
+async def looked_through(tenant: Tenant) -> None:
+    """Somebody has begun to examine its trail; the worker may have been first."""
+    await tenant.rows(
+        "INSERT INTO audit_examinations (tenant_id, reached, seen, breaches, breaches_at_end,"
+        " breaches_before, began_at, examined_at) SELECT id, 0, 0, 0, 0, 0, now(), now() FROM tenants"
+        " ON CONFLICT DO NOTHING"
     )
 
 
