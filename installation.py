@@ -20,6 +20,7 @@ from storage.transit import AppRole, Identity, TokenFile, TransitKeys
 from storage.vault import Vault
 from storage.wrapping import KeyProvider, LocalKeys
 from workflows import messages, payloads
+from workflows.tracing import Tracing
 
 
 async def connect_temporal(settings: Settings, *, lazy: bool) -> Client:
@@ -29,6 +30,7 @@ async def connect_temporal(settings: Settings, *, lazy: bool) -> Client:
         namespace=settings.temporal_namespace,
         data_converter=converter_of(settings),
         lazy=lazy,
+        interceptors=[] if settings.otlp_endpoint is None else [Tracing()],
     )
 
 

@@ -6,6 +6,7 @@ import resource
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ from domain.errors import NotYet, Refusal
 from installation import connect_temporal, open_world
 from logs import configure_logging
 from settings import Settings, read
+from traces import traced
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
@@ -68,7 +70,10 @@ class _Failures(ActivityInboundInterceptor):
         info = activity.info()
         try:
             with structlog.contextvars.bound_contextvars(
-                workflow_id=info.workflow_id, activity=info.activity_type, attempt=info.attempt
+                workflow_id=info.workflow_id,
+                activity=info.activity_type,
+                attempt=info.attempt,
+                **_request_behind(input.args),
             ):
                 return await super().execute_activity(input)
         except Refusal as refusal:
@@ -91,6 +96,13 @@ class _Failures(ActivityInboundInterceptor):
             where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
             log.error("step_failed", error=type(bug).__name__, where=where)  # noqa: TRY400
             raise ApplicationError(f"{type(bug).__name__} in {where[-1]}", type=type(bug).__name__) from None
+
+
+def _request_behind(args: Sequence[Any]) -> dict[str, str]:
+    """The id of the request that asked for what a step works on, where its argument tells one."""
+    subject = args[0] if args else None
+    asked = getattr(getattr(subject, "ref", subject), "correlation_id", None)
+    return {} if asked is None else {"request_id": asked}
 
 
 def not_yet(_: PatchActivationInput) -> bool:
@@ -216,7 +228,8 @@ async def _main() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(settings, stop)
+    with traced(settings, "paysaga-worker"):
+        await run(settings, stop)
 
 
 def main() -> None:

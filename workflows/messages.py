@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from temporalio.api.common.v1 import Header, Payloads, WorkflowExecution
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -20,7 +20,7 @@ from domain.payment import OPEN, Payment, PaymentRef, Progress
 from domain.refund import RefundObservation, RefundRef
 from domain.said import Said
 from domain.standing import SubscriptionRef
-from workflows import courier, dispute, late, payment, policies, refund, review, subscription
+from workflows import courier, dispute, late, payment, policies, refund, review, subscription, tracing
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
@@ -241,17 +241,20 @@ async def start_review(client: Client, ref: ApprovalRef) -> None:
 async def _signal(client: Client, workflow_id: str, said: Observation, hearing: str) -> None:
     # The SDK's handle.signal() makes up a request id of its own, and three calls are three signals.
     bound = client.data_converter.with_context(WorkflowSerializationContext(client.namespace, workflow_id))
-    await client.workflow_service.signal_workflow_execution(
-        SignalWorkflowExecutionRequest(
-            namespace=client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=workflow_id),
-            signal_name="provider_reported",
-            input=Payloads(payloads=await bound.encode([said])),
-            identity=client.identity,
-            request_id=hearing,
-        ),
-        timeout=_QUICK,
-    )
+    with tracing.calling("Payment.provider_reported", workflow_id):
+        headers = tracing.handed_on({})
+        await client.workflow_service.signal_workflow_execution(
+            SignalWorkflowExecutionRequest(
+                namespace=client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+                signal_name="provider_reported",
+                input=Payloads(payloads=await bound.encode([said])),
+                identity=client.identity,
+                request_id=hearing,
+                header=Header(fields=headers) if headers else None,
+            ),
+            timeout=_QUICK,
+        )
 
 
 async def wake(client: Client, tenant_id: str, endpoint_ids: Sequence[str]) -> None:
