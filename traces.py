@@ -1,6 +1,6 @@
 """Traces of this process, sent to a collector over OTLP/HTTP where one is set; without one nothing is made.
 
-Spans are made in few places: ``api.tracing``, ``workflows.tracing``, ``providers.wire``, ``activities.courier``.
+Spans are made in ``api.tracing``, ``workflows.tracing``, ``providers.wire`` and ``activities.courier`` alone.
 They leave by one door, which lets only known names through, whoever made them.
 """
 

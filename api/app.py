@@ -39,6 +39,7 @@ from api import (
 )
 from api.deps import House
 from api.edge import Edge
+from api.tracing import NOT_BY_ITSELF
 
 Opening = Callable[[], AbstractAsyncContextManager[House]]
 
@@ -65,6 +66,7 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
         generate_unique_id_function=attrgetter("name"),
         # A redirect to "the same with a slash" trusts the Host header; there is one name for each thing.
         redirect_slashes=False,
+        telemetry=NOT_BY_ITSELF,
     )
     nouns = (
         tenants,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
@@ -12,6 +13,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.affairs import Affair
 from api.edge import route_of
 
+# FastAPI makes spans of its own where it finds a provider, with the query, in which checkout tokens are. And
+# it would set up exporters of its own, if the environment said so.
+NOT_BY_ITSELF: Final[TelemetryConfig] = {
+    "tracing": False,
+    "operation_spans": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
 # Asked every few seconds by machines; nothing follows from it.
 _PROBES: Final = frozenset({"/livez", "/readyz", "/metrics"})
 _METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
