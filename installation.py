@@ -23,6 +23,7 @@ from storage.transit import AppRole, Identity, TokenFile, TransitKeys
 from storage.vault import Vault
 from storage.wrapping import KeyProvider, LocalKeys
 from workflows import messages, payloads
+from workflows.tracing import Tracing
 
 
 async def connect_temporal(settings: Settings, *, lazy: bool, runtime: Runtime | None = None) -> Client:
@@ -33,6 +34,7 @@ async def connect_temporal(settings: Settings, *, lazy: bool, runtime: Runtime |
         data_converter=converter_of(settings),
         lazy=lazy,
         runtime=runtime,
+        interceptors=[] if settings.otlp_endpoint is None else [Tracing()],
     )
 
 

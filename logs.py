@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import structlog
+from opentelemetry import trace
 from pydantic import SecretStr
 
 from settings import Settings
@@ -74,6 +75,14 @@ def _blotted(words: str) -> str:
     return _CARD_SHAPED.sub("[digits]", _SECRET_SHAPED.sub("[secret]", words))
 
 
+def _of_trace(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say which trace a line belongs to, where there is one."""
+    here = trace.get_current_span().get_span_context()
+    if here.is_valid:
+        line["trace_id"], line["span_id"] = f"{here.trace_id:032x}", f"{here.span_id:016x}"
+    return line
+
+
 def _spellings(settings: Settings) -> Iterator[str]:
     """What this process was told in confidence, as it is and as it may turn up in an address or a dump."""
     for value in settings.__dict__.values():
@@ -102,6 +111,8 @@ def configure_logging(settings: Settings) -> None:
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         redact,
+        # After it: to whoever looks for cards' digits, one id of two thousand is one.
+        _of_trace,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -3,7 +3,7 @@
 import hmac
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import uvicorn
@@ -22,11 +22,13 @@ from api.deps import House
 from api.limits import Limits, Windows
 from api.measures import Requests
 from api.patience import Patience
+from api.tracing import Traced
 from console import app as pages
 from installation import connect_temporal, open_world, tokens_of
 from logs import configure_logging
 from settings import Settings, key_bytes, read
 from storage.windows import Windows as DatabaseWindows
+from traces import traced
 
 
 @asynccontextmanager
@@ -38,7 +40,11 @@ async def open_house(settings: Settings, requests: Requests | None = None) -> As
     requests.registry.register(measures.calls)
     temporal = await connect_temporal(settings, lazy=True)
     platform_key = settings.sandbox_platform_key
-    async with open_world(settings, temporal, measures) as world, shared_windows(settings, world) as windows:
+    async with AsyncExitStack() as held:
+        # Left last. Uvicorn ends the process by the signal it got: after this there is no later.
+        held.enter_context(traced(settings, "paysaga-api"))
+        world = await held.enter_async_context(open_world(settings, temporal, measures))
+        windows = await held.enter_async_context(shared_windows(settings, world))
         yield House(
             world=world,
             temporal=temporal,
@@ -94,6 +100,8 @@ def application(settings: Settings) -> FastAPI:
         requests=requests,
     )
     pages.install(application)
+    if settings.otlp_endpoint is not None:
+        application.add_middleware(Traced)
     return application
 
 

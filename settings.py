@@ -232,6 +232,11 @@ class Settings(KeySettings):
     """Addresses and networks of the proxies in front of us, comma-separated: only what they say of where a
     request came from is believed."""
 
+    otlp_endpoint: AnyHttpUrl | None = None
+    """The collector that gets our traces, over OTLP/HTTP at its `/v1/traces`; without one there are none."""
+    traces_sampled: Annotated[float, Field(ge=0, le=1)] = 1
+    """The share of traces that are kept, each of them whole. The same everywhere."""
+
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ from exposition import showing
 from installation import connect_temporal, open_world
 from logs import configure_logging
 from settings import Settings, read
+from traces import traced
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
@@ -83,7 +85,10 @@ class _Failures(ActivityInboundInterceptor):
         info = activity.info()
         try:
             with structlog.contextvars.bound_contextvars(
-                workflow_id=info.workflow_id, activity=info.activity_type, attempt=info.attempt
+                workflow_id=info.workflow_id,
+                activity=info.activity_type,
+                attempt=info.attempt,
+                **_request_behind(input.args),
             ):
                 return await super().execute_activity(input)
         except Refusal as refusal:
@@ -132,6 +137,13 @@ class _Timed(ActivityInboundInterceptor):
             raise
         finally:
             self._measures.stepped(activity.info().activity_type, trouble, time.monotonic() - began)
+
+
+def _request_behind(args: Sequence[Any]) -> dict[str, str]:
+    """The id of the request that asked for what a step works on, where its argument tells one."""
+    subject = args[0] if args else None
+    asked = getattr(getattr(subject, "ref", subject), "correlation_id", None)
+    return {} if asked is None else {"request_id": asked}
 
 
 def not_yet(_: PatchActivationInput) -> bool:
@@ -255,7 +267,8 @@ async def _main() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(settings, stop)
+    with traced(settings, "paysaga-worker"):
+        await run(settings, stop)
 
 
 def main() -> None:

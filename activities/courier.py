@@ -12,6 +12,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import httpx
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
@@ -23,6 +26,8 @@ from domain.events import body
 from domain.signatures import sign
 from domain.values import Message
 from storage import attempts, audit, deliveries, endpoints, events
+
+_W3C: Final = TraceContextTextMapPropagator()
 
 _AT_A_TIME: Final = 4
 _BATCH: Final = 40
@@ -122,7 +127,7 @@ class _Turn:
             ),
         }
         activity.heartbeat()
-        came = await exchange(self.client, self.endpoint.url, headers, content)
+        came = await self._exchanged(delivery, headers, content)
         activity.heartbeat()
         attempt = attempts.Attempt(
             tenant_id=self.endpoint.tenant_id,
@@ -144,6 +149,27 @@ class _Turn:
             answer=came.body,
         )
         await self._record(attempt, came)
+
+    async def _exchanged(
+        self, delivery: deliveries.Delivery, headers: dict[str, str], content: bytes
+    ) -> Exchange:
+        told: dict[str, str | int] = {
+            "paysaga.tenant": self.endpoint.tenant_id,
+            "paysaga.endpoint": self.endpoint.id,
+            "paysaga.delivery": delivery.id,
+            "paysaga.attempt": delivery.attempts + 1,
+        }
+        with trace.get_tracer("paysaga.courier").start_as_current_span(
+            "deliver", kind=SpanKind.CLIENT, attributes=told
+        ) as span:
+            # Whoever named the trace when they asked for a payment finds it here again. No baggage.
+            _W3C.inject(headers)
+            came = await exchange(self.client, self.endpoint.url, headers, content)
+            if came.status is not None:
+                span.set_attribute("http.response.status_code", came.status)
+            if came.status is None or came.status >= 300:
+                span.set_status(Status(StatusCode.ERROR))
+        return came
 
     async def _record(self, attempt: attempts.Attempt, came: Exchange) -> None:
         """Write down how it went, and what that means for the endpoint: one transaction."""

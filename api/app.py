@@ -40,6 +40,7 @@ from api import (
 from api.deps import House
 from api.edge import Edge
 from api.measures import Requests
+from api.tracing import NOT_BY_ITSELF
 
 Opening = Callable[[], AbstractAsyncContextManager[House]]
 
@@ -68,6 +69,7 @@ def build(
         generate_unique_id_function=attrgetter("name"),
         # A redirect to "the same with a slash" trusts the Host header; there is one name for each thing.
         redirect_slashes=False,
+        telemetry=NOT_BY_ITSELF,
     )
     nouns = (
         tenants,

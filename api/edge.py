@@ -233,7 +233,7 @@ class _Exchange:
         _log.info(
             "request",
             method=self._scope["method"],
-            route=_route(self._scope),
+            route=route_of(self._scope),
             status=self.status or _CLIENT_CLOSED_REQUEST,
             duration_ms=round((time.perf_counter() - self._started_at) * 1000, 1),
             **facts,
@@ -257,7 +257,7 @@ def _is_readable(query: bytes) -> bool:
         return False
 
 
-def _route(scope: MutableMapping[str, Any]) -> str | None:
+def route_of(scope: MutableMapping[str, Any]) -> str | None:
     """Find the template of the route that matched.
 
     A route inside an included router does not know its prefix; FastAPI keeps the whole in its own scope.

@@ -90,6 +90,7 @@ class Refund(Value):
             provider=self.provider,
             approval_id=self.approval_id,
             awaits_approval=self.state is R.PENDING_APPROVAL,
+            correlation_id=self.correlation_id,
         )
 
 
@@ -103,6 +104,7 @@ class RefundRef(Message):
     provider: str
     approval_id: str | None = None
     awaits_approval: bool = False
+    correlation_id: str | None = None
 
 
 class RefundWord(StrEnum):

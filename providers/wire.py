@@ -13,6 +13,9 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 import httpx
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from domain.errors import (
     OutcomeUnknown,
@@ -34,6 +37,7 @@ DEADLINE: Final = timedelta(seconds=10)
 # not send any more: somebody else takes over after ``storage.calls.LEASE``, which outlasts both together.
 FRESH: Final = timedelta(seconds=12)
 _ANSWER_LIMIT: Final = 1 << 20
+_W3C: Final = TraceContextTextMapPropagator()
 _Lost = type[ProviderUnavailable | OutcomeUnknown]
 
 Said = Mapping[str, Any]
@@ -71,8 +75,12 @@ class Wire:
 
     async def send(self, request: Request) -> Answer:
         """Raises ``ProviderUnavailable`` when nothing was sent, ``OutcomeUnknown`` when a write may be."""
-        async with self._line.call():
-            return await self._exchange(request)
+        told = {"paysaga.provider": self._company, "http.request.method": request.method}
+        with trace.get_tracer("paysaga.providers").start_as_current_span(
+            f"{request.method} {self._company}", kind=SpanKind.CLIENT, attributes=told
+        ):
+            async with self._line.call():
+                return await self._exchange(request)
 
     async def _exchange(self, request: Request) -> Answer:
         lost: _Lost = ProviderUnavailable if request.method == "GET" else OutcomeUnknown
@@ -93,11 +101,14 @@ class Wire:
         return self._sorted(answer, body, lost)
 
     def _built(self, request: Request) -> httpx.Request:
+        # Which trace it is, and nothing else of it: baggage could say what is none of their business.
+        named: dict[str, str] = {}
+        _W3C.inject(named)
         return self._http.build_request(
             request.method,
             request.url,
             # What unpacks to gigabytes must not reach us, whoever answers.
-            headers={**request.headers, "Accept-Encoding": "identity"},
+            headers={**named, **request.headers, "Accept-Encoding": "identity"},
             content=request.body,
             extensions={"trace": self._last_look},
         )
@@ -109,6 +120,7 @@ class Wire:
 
     def _sorted(self, answer: httpx.Response, body: bytes | None, lost: _Lost) -> Answer:
         status = answer.status_code
+        trace.get_current_span().set_attribute("http.response.status_code", status)
         told = f"{self._company} answered {status}"
         if status in _NOT_NOW:
             raise ProviderUnavailable(told, retry_after=_seconds(answer.headers.get("retry-after")))

@@ -24,6 +24,7 @@ class CourierWorkflow:
     async def run(self, errand: Round) -> None:
         while True:
             self._woken = False
+            workflow.set_current_details(f"Carries what is due to {errand.endpoint_id}")
             next_due = await workflow.execute_activity_method(
                 Step.carry,
                 errand,
@@ -36,6 +37,9 @@ class CourierWorkflow:
                 continue
             if next_due is None:
                 return
+            workflow.set_current_details(
+                f"**Retries**: the next attempt is due at {next_due:%Y-%m-%d %H:%M:%S} UTC"
+            )
             # A second at least: our clock and Temporal's may differ by less than that, and must not spin.
             await self._sleep(max((next_due - workflow.now()).total_seconds(), 1))
 

@@ -33,7 +33,9 @@ class LateWorkflow:
     @workflow.run
     async def run(self, ref: PaymentRef) -> None:  # noqa: ARG002 - Temporal hands it to both
         while self._heard:
+            workflow.set_current_details(f"{len(self._heard)} reports wait to be heard")
             await self._take(self._heard.popleft())
+        workflow.set_current_details("All that came late was heard")
 
     @workflow.signal
     def provider_reported(self, said: Observation) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.api.common.v1 import Payloads, WorkflowExecution
+from temporalio.api.common.v1 import Header, Payloads, WorkflowExecution
 from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -20,7 +20,7 @@ from domain.payment import OPEN, Payment, PaymentRef, Progress
 from domain.refund import RefundObservation, RefundRef
 from domain.said import Said
 from domain.standing import SubscriptionRef
-from workflows import courier, dispute, late, payment, policies, refund, review, subscription
+from workflows import courier, dispute, late, payment, policies, refund, review, subscription, tracing
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
@@ -42,6 +42,10 @@ def _birth(ref: PaymentRef) -> dict[str, Any]:
         "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         "search_attributes": attributes(ref),
         "static_summary": f"{ref.money} at {ref.provider}",
+        "static_details": (
+            f"Payment {ref.payment_id} of {ref.tenant_id}. The row in PostgreSQL is the truth of it:"
+            f" `paysaga payments show {ref.payment_id}` and the console tell it."
+        ),
         "priority": policies.fair(ref.tenant_id, 2),
     }
 
@@ -138,6 +142,7 @@ async def _tell_late(
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         start_signal=signal,
         start_signal_args=[news],
+        search_attributes=policies.found_by(ref.tenant_id, ref.provider, ref.money),
         static_summary=f"{summary} of {ref.payment_id}",
         priority=policies.fair(ref.tenant_id, 1),
         rpc_timeout=_QUICK,
@@ -169,6 +174,7 @@ async def _tell_dispute(client: Client, ref: DisputeRef, signal: str, *news: Dis
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         start_signal=signal,
         start_signal_args=news,
+        search_attributes=policies.found_by(ref.tenant_id, ref.provider, ref.money),
         static_summary=f"{ref.money} of {ref.payment_id} disputed at {ref.provider}",
         priority=policies.fair(ref.tenant_id, 1),
         rpc_timeout=_QUICK,
@@ -199,6 +205,7 @@ async def start_refund(client: Client, ref: RefundRef) -> None:
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         start_signal="decided" if ref.approval_id and not ref.awaits_approval else None,
+        search_attributes=refund.attributes(ref),
         static_summary=f"{ref.money} of {ref.payment_id} at {ref.provider}",
         priority=policies.fair(ref.tenant_id, 1),
         rpc_timeout=_QUICK,
@@ -232,6 +239,7 @@ async def start_review(client: Client, ref: ApprovalRef) -> None:
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         start_signal=None if ref.awaited else "decided",
+        search_attributes=policies.found_by(ref.tenant_id),
         static_summary=f"review of {ref.payment_id}",
         priority=policies.fair(ref.tenant_id, 1),
         rpc_timeout=_QUICK,
@@ -241,17 +249,20 @@ async def start_review(client: Client, ref: ApprovalRef) -> None:
 async def _signal(client: Client, workflow_id: str, said: Observation, hearing: str) -> None:
     # The SDK's handle.signal() makes up a request id of its own, and three calls are three signals.
     bound = client.data_converter.with_context(WorkflowSerializationContext(client.namespace, workflow_id))
-    await client.workflow_service.signal_workflow_execution(
-        SignalWorkflowExecutionRequest(
-            namespace=client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=workflow_id),
-            signal_name="provider_reported",
-            input=Payloads(payloads=await bound.encode([said])),
-            identity=client.identity,
-            request_id=hearing,
-        ),
-        timeout=_QUICK,
-    )
+    with tracing.calling("Payment.provider_reported", workflow_id):
+        headers = tracing.handed_on({})
+        await client.workflow_service.signal_workflow_execution(
+            SignalWorkflowExecutionRequest(
+                namespace=client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+                signal_name="provider_reported",
+                input=Payloads(payloads=await bound.encode([said])),
+                identity=client.identity,
+                request_id=hearing,
+                header=Header(fields=headers) if headers else None,
+            ),
+            timeout=_QUICK,
+        )
 
 
 async def wake(client: Client, tenant_id: str, endpoint_ids: Sequence[str]) -> None:
@@ -265,6 +276,7 @@ async def wake(client: Client, tenant_id: str, endpoint_ids: Sequence[str]) -> N
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             start_signal="wake",
+            search_attributes=policies.found_by(tenant_id),
             static_summary=f"webhooks to {endpoint_id}",
             priority=policies.fair(tenant_id, 4),
             rpc_timeout=_QUICK,

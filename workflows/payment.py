@@ -202,8 +202,19 @@ class PaymentWorkflow:
         checkout = progress.provider_reference or "not open yet"
         workflow.set_current_details(
             f"**{progress.status}**{reason} since {progress.updated_at:%Y-%m-%d %H:%M:%S} UTC\n\n"
-            f"{self._ref.money} at {self._provider}, checkout {checkout}"
+            f"{self._ref.money} at {self._provider}, checkout {checkout}\n\n{self._awaited}"
         )
+
+    @property
+    def _awaited(self) -> str:
+        """What this payment waits for, in a sentence."""
+        until = f"{self._ref.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+        return {
+            S.CREATED: f"Insists on a checkout until {until}.",
+            S.PROVIDER_PENDING: f"Waits for the payer until {until}, then has the checkout closed.",
+            S.UNKNOWN: "Asks the provider again and again: only its answer can tell what happened.",
+            S.REVIEW: "Money came that was not ordered so. Two people decide what becomes of it.",
+        }.get(self._progress.status, "It has ended: nothing is waited for.")
 
     @property
     def _intent(self) -> PaymentStatus:
@@ -245,13 +256,5 @@ class PaymentWorkflow:
 
 def attributes(ref: PaymentRef) -> TypedSearchAttributes:
     """What operators filter payments by."""
-    return TypedSearchAttributes(
-        [
-            SearchAttributePair(policies.TENANT_ID, ref.tenant_id),
-            SearchAttributePair(policies.PAYMENT_STATUS, S.CREATED),
-            SearchAttributePair(policies.PROVIDER_NAME, ref.provider),
-            SearchAttributePair(policies.CURRENCY, ref.money.currency),
-            SearchAttributePair(policies.AMOUNT_MINOR, ref.money.amount_minor),
-            SearchAttributePair(policies.DUE_AT, ref.expires_at),
-        ]
-    )
+    found_by = policies.found_by(ref.tenant_id, ref.provider, ref.money, S.CREATED)
+    return found_by.updated(SearchAttributePair(policies.DUE_AT, ref.expires_at))

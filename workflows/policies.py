@@ -1,10 +1,18 @@
 """Where workflows run, how long a step may take before it is tried again, and who goes first."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from temporalio.common import Priority, RetryPolicy, SearchAttributeKey
+from temporalio.common import (
+    Priority,
+    RetryPolicy,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+)
 from temporalio.workflow import ActivityConfig
+
+from domain.money import Money
 
 QUEUE: Final = "paysaga"
 COURIER_QUEUE: Final = "paysaga-couriers"
@@ -19,6 +27,21 @@ PROVIDER_REFERENCE: Final = SearchAttributeKey.for_keyword("ProviderReference")
 CURRENCY: Final = SearchAttributeKey.for_keyword("Currency")
 AMOUNT_MINOR: Final = SearchAttributeKey.for_int("AmountMinor")
 DUE_AT: Final = SearchAttributeKey.for_datetime("DueAt")
+
+
+def found_by(
+    tenant_id: str, provider: str | None = None, money: Money | None = None, status: str | None = None
+) -> TypedSearchAttributes:
+    """What operators filter workflows by."""
+    pairs: list[SearchAttributePair[Any]] = [SearchAttributePair(TENANT_ID, tenant_id)]
+    if provider is not None:
+        pairs.append(SearchAttributePair(PROVIDER_NAME, provider))
+    if money is not None:
+        pairs.append(SearchAttributePair(CURRENCY, money.currency))
+        pairs.append(SearchAttributePair(AMOUNT_MINOR, money.amount_minor))
+    if status is not None:
+        pairs.append(SearchAttributePair(PAYMENT_STATUS, status))
+    return TypedSearchAttributes(pairs)
 
 
 def step(

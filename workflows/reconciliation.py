@@ -32,6 +32,7 @@ class ReconciliationWorkflow:
     @workflow.run
     async def run(self, books: Books) -> str | None:
         at = f"the books of {books.provider}"
+        workflow.set_current_details(f"Compares {at} with ours")
         reading = policies.step(
             policies.READ_BOOKS, books.tenant_id, 5, f"compare {at} with ours", _INSISTING
         )
@@ -41,6 +42,7 @@ class ReconciliationWorkflow:
             trouble = Trouble(books=books, why=str(error.cause))
             shut = policies.step(policies.STORE, books.tenant_id, 5, f"{at} stay shut")
             await do(Step.give_up, trouble, **shut)
+            workflow.set_current_details(f"**Given up**: {at} stay shut until the next run")
             return None
         workflow.set_current_details(f"Run {run_id}")
         return run_id

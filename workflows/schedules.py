@@ -65,6 +65,7 @@ def _schedule(books: Books, every: timedelta) -> Schedule:
             books,
             id=reconciliation.workflow_id(books),
             task_queue=policies.QUEUE,
+            typed_search_attributes=policies.found_by(books.tenant_id, books.provider),
             static_summary=f"the books of {books.provider} against ours",
             priority=policies.fair(books.tenant_id, 5),
         ),

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.common import TypedSearchAttributes
 
 with workflow.unsafe.imports_passed_through():
     from activities.subscription import Agenda, Tick
@@ -72,4 +72,4 @@ class SubscriptionWorkflow:
 
 def attributes(ref: SubscriptionRef) -> TypedSearchAttributes:
     """What operators filter subscriptions by."""
-    return TypedSearchAttributes([SearchAttributePair(policies.TENANT_ID, ref.tenant_id)])
+    return policies.found_by(ref.tenant_id)

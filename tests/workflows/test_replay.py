@@ -66,6 +66,8 @@ NOISE = {
 
 NAMES = [path.__name__ for path in PATHS]
 ALL = [*NAMES, *(other.__name__ for other in OTHERS)]
+# Begun before a step that is behind ``workflow.patched`` today.
+EARLIER = ["refund_approved_before_marks", "refund_nobody_approved_before_marks"]
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +135,7 @@ async def test_what_has_just_happened_replays(
     await replay(WorkflowHistory.from_json(as_kept.pop("workflowId"), as_kept), keys=house.payload_keys)
 
 
-@pytest.mark.parametrize("path", ALL)
+@pytest.mark.parametrize("path", [*ALL, *EARLIER])
 async def test_what_was_kept_replays(path: str) -> None:
     await replay(kept(path))
 
@@ -155,4 +157,4 @@ async def test_a_step_more_behind_a_patch_leads_every_payment_on(path: str) -> N
 
 def test_every_history_that_was_kept_is_replayed() -> None:
     # The one that waits is replayed among the named regressions.
-    assert {file.stem for file in KEPT.glob("*.json")} == {*ALL, "waiting"}
+    assert {file.stem for file in KEPT.glob("*.json")} == {*ALL, *EARLIER, "waiting"}
