@@ -4,7 +4,7 @@ Every round repeats safely. Temporal being away only means that the next round f
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,10 +65,21 @@ _TIDIED_EVERY: Final = timedelta(minutes=1)
 _FORGOTTEN_EVERY: Final = timedelta(minutes=5)
 
 
-class Sweeps:
-    """Runs its rounds for as long as it is entered."""
+Chore = tuple[Callable[[], Awaitable[object]], timedelta]
+"""Something to be done again and again, and how long to rest in between."""
 
-    def __init__(self, world: World, temporal: Client, checkpoints_file: Path | None = None) -> None:
+
+class Sweeps:
+    """Runs its rounds, and ``chores``, for as long as it is entered."""
+
+    def __init__(
+        self,
+        world: World,
+        temporal: Client,
+        checkpoints_file: Path | None = None,
+        chores: Sequence[Chore] = (),
+    ) -> None:
+        self._chores = chores
         self._world = world
         self._temporal = temporal
         self._sealer = Sealer(world, checkpoints_file)
@@ -101,6 +112,7 @@ class Sweeps:
         rounds.append(asyncio.create_task(self._again(self.forget_windows, pause=_TIDIED_EVERY)))
         forgotten_every = self._world.scaled(_FORGOTTEN_EVERY)
         rounds.append(asyncio.create_task(self._again(self.forget_sessions, pause=forgotten_every)))
+        rounds += [asyncio.create_task(self._again(chore, pause)) for chore, pause in self._chores]
         try:
             yield
         finally:
@@ -108,7 +120,7 @@ class Sweeps:
                 task.cancel()
             await asyncio.gather(*rounds, return_exceptions=True)
 
-    async def _again(self, sweep: Callable[[], Awaitable[None]], pause: timedelta = _ROUND) -> None:
+    async def _again(self, sweep: Callable[[], Awaitable[object]], pause: timedelta = _ROUND) -> None:
         while True:
             try:
                 await sweep()
