@@ -12,7 +12,7 @@ from storage.tables import metadata
 # Two installers at once wait for each other instead of colliding; the number only has to be ours.
 _LOCK: Final = text("SELECT pg_advisory_lock(7295061)")
 _RULES: Final = (
-    # Who waits for a table holds up everybody who comes after, and those wait for five seconds at most. We give
+    # Who waits for a table holds up everybody who comes after, and those wait five seconds at most. We give
     # up sooner, and `schema.upgrade` tries again.
     text("SET lock_timeout = '1s'"),
     # What takes longer has no place in a migration, or says so (docs/operations/migrations.md).
