@@ -31,7 +31,7 @@ from tests.stories.tenancy import colleague
 from tests.stories.test_reconciliation import differences, reconciled
 from tests.subscriber import Subscriber, plan
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(540), pytest.mark.slow]
 
 EACH = 2
 # A card that is kept, and declined with the next charge.
