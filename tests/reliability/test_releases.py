@@ -1,15 +1,35 @@
 """A release goes on working on the schema of the next one, which has only added to what it knows."""
 
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
 import pytest
 
+from dev import Platform
 from storage.tables import metadata
-from tests.house import House, Receiver
+from tests.house import UNHURRIED, House, Receiver, eventually
 from tests.reliability.operator import paysaga
-from tests.reliability.test_rebuild import own as own  # noqa: PLC0414 - a fixture
 from tests.stories.test_refunds import becomes, refund
 from tests.subscriber import Subscriber, plan
+from workflows.archive import Histories
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+
+
+@pytest.fixture
+async def own(tmp_path: Path) -> AsyncIterator[House]:
+    """A house whose schema may change, and whose workers keep histories."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    base = int(os.environ.get("PAYSAGA_TEST_PORT_BASE", "18000")) + 80 + 20 * number
+    kept = {"PAYSAGA_HISTORIES_DIR": str(tmp_path / "histories")}
+    platform = Platform(tmp_path / "own", base, time_scale=60, settings=UNHURRIED | kept, say=print)
+    async with (
+        platform,
+        httpx.AsyncClient(base_url=platform.ready["apiUrl"], trust_env=False, timeout=15) as http,
+    ):
+        yield House(platform.ready, http, tmp_path / "own")
 
 
 async def expanded(house: House) -> None:
@@ -46,3 +66,12 @@ async def test_an_older_release_notices_nothing_of_a_newer_schema(own: House) ->
         await receiver.event("refund.succeeded")
     code, printed = await paysaga("verify", house=own)
     assert code == 0, printed
+
+
+async def test_workers_keep_histories_where_they_are_told_to(own: House) -> None:
+    histories = Histories(own.data_dir.with_name("histories"))
+
+    async def begun() -> bool | None:
+        return histories.complete_until is not None or None
+
+    await eventually(begun)
