@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import retention
 from storage.database import Database
@@ -28,8 +27,8 @@ class Keep(NamedTuple):
 class _Chore(NamedTuple):
     what: str
     keep: timedelta
-    find: Callable[[AsyncConnection, str, datetime], Awaitable[retention.Piece]]
-    forget: Callable[[AsyncConnection, Sequence[str], datetime], Awaitable[int]]
+    find: Callable[[Any, str, datetime], Awaitable[retention.Piece]]
+    forget: Callable[[Any, Sequence[str], datetime], Awaitable[int]]
 
 
 class Keeper:
