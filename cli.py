@@ -1,7 +1,6 @@
 """Root: ``paysaga …``, for operators and newcomers."""
 
 import asyncio
-import os
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path

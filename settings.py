@@ -198,6 +198,13 @@ class Settings(KeySettings):
     of them verify. Apart from ``signing_keys``, and kept as long as what they signed must be believed."""
     audit_checkpoints_file: Path | None = None
     """Where the worker appends each checkpoint. On another disk it shows when a trail's end is cut off."""
+    histories_dir: Path | None = None
+    """Where workers keep the histories of workflows that have ended, before Temporal forgets them. Without it
+    nothing is kept."""
+    keep_provider_bodies: Annotated[timedelta, Field(ge=timedelta(days=90))] = timedelta(days=400)
+    """How long the very bytes of a provider's webhook stay, once it has taken effect. Their hash stays."""
+    keep_delivery_attempts: Annotated[timedelta, Field(ge=timedelta(days=30))] = timedelta(days=90)
+    """How long it is known what each attempt to deliver sent and met."""
     payload_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """AES-256 keys, base64, for what Temporal keeps of ours: the first seals, all of them open. None at all
     only in development."""

@@ -41,6 +41,7 @@ from installation import connect_temporal, open_world
 from logs import configure_logging
 from settings import Settings, read
 from traces import traced
+from workflows.archive import ARCHIVED_EVERY, Archivist, Histories
 from workflows.courier import CourierWorkflow
 from workflows.dispute import DisputeWorkflow
 from workflows.late import LateWorkflow
@@ -48,9 +49,10 @@ from workflows.payment import PaymentWorkflow
 from workflows.policies import BOOKS_QUEUE, COURIER_QUEUE, QUEUE
 from workflows.reconciliation import ReconciliationWorkflow
 from workflows.refund import RefundWorkflow
+from workflows.retention import FORGOTTEN_EVERY, Keep, Keeper
 from workflows.review import ReviewWorkflow
 from workflows.subscription import SubscriptionWorkflow
-from workflows.sweeps import Sweeps
+from workflows.sweeps import Chore, Sweeps
 
 log = structlog.get_logger(__name__)
 
@@ -231,7 +233,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 async def _work(settings: Settings, temporal: Client, measures: Measures, stop: asyncio.Event) -> None:
     async with (
         open_world(settings, temporal, measures) as world,
-        Sweeps(world, temporal, settings.audit_checkpoints_file).running(),
+        Sweeps(
+            world, temporal, settings.audit_checkpoints_file, _chores(settings, world, temporal)
+        ).running(),
     ):
         workers = build(temporal, world, hold_patches=settings.hold_patches)
         running = [asyncio.create_task(worker.run()) for worker in workers]
@@ -241,6 +245,17 @@ async def _work(settings: Settings, temporal: Client, measures: Measures, stop: 
         await asyncio.gather(*(worker.shutdown() for worker in workers))
         # A worker that broke says so here.
         await asyncio.gather(*running)
+
+
+def _chores(settings: Settings, world: World, temporal: Client) -> list[Chore]:
+    """What nobody waits for: to keep what Temporal will forget, and to forget what nobody needs."""
+    keep = Keep(settings.keep_provider_bodies, settings.keep_delivery_attempts)
+    keeper = Keeper(world.database, world.clock, keep)
+    chores: list[Chore] = [(keeper.forget_old, FORGOTTEN_EVERY)]
+    if settings.histories_dir is not None:
+        archivist = Archivist(temporal, Histories(settings.histories_dir), world.clock)
+        chores.append((archivist.archive_histories, ARCHIVED_EVERY))
+    return chores
 
 
 async def _connected(settings: Settings, stop: asyncio.Event, runtime: Runtime | None) -> Client | None:

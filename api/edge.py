@@ -243,7 +243,7 @@ class _Exchange:
         """Tell how it went to whoever counts."""
         seconds, status = time.perf_counter() - self._started_at, self.status or _CLIENT_CLOSED_REQUEST
         method, path, known = self._scope["method"], self._scope["path"], self._scope["state"]
-        requests.answered(method, _route(self._scope), status, seconds)
+        requests.answered(method, route_of(self._scope), status, seconds)
         if method == "POST" and path.startswith(WEBHOOK_PATH):
             provider = path.removeprefix(WEBHOOK_PATH).partition("/")[0]
             code, duplicate = known.get("problem_code"), known.get("known_already", False)

@@ -36,6 +36,11 @@ def derived_id(prefix: str, at: datetime, *parts: str) -> str:
     return _identifier(prefix, at, sha256("\x1f".join(parts).encode()).digest()[:10])
 
 
+def first_id(prefix: str, at: datetime) -> str:
+    """What sorts before every id of that millisecond, and after all earlier ones."""
+    return _identifier(prefix, at, bytes(10))
+
+
 def _identifier(prefix: str, at: datetime, entropy: bytes) -> str:
     milliseconds = int(at.astimezone(UTC).timestamp() * 1000)
     number = milliseconds << 80 | int.from_bytes(entropy, "big")

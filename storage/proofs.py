@@ -36,8 +36,8 @@ _CHAPTERS: Final = {
     """,
     "evidence": """
         SELECT id, event_id, provider, account_id, state, note, observation->>'word' AS word,
-            observation->>'raw_state' AS raw_state, encode(sha256(body), 'hex') AS body_sha256,
-            received_at, processed_at
+            observation->>'raw_state' AS raw_state,
+            coalesce(body_sha256, encode(sha256(body), 'hex')) AS body_sha256, received_at, processed_at
         FROM inbox WHERE tenant_id = :tenant AND payment_id = :payment ORDER BY received_at, id
     """,
     "transitions": """

@@ -4,7 +4,7 @@ Every round repeats safely. Temporal being away only means that the next round f
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,10 +66,21 @@ _TIDIED_EVERY: Final = timedelta(minutes=1)
 _FORGOTTEN_EVERY: Final = timedelta(minutes=5)
 
 
-class Sweeps:
-    """Runs its rounds for as long as it is entered."""
+Chore = tuple[Callable[[], Awaitable[object]], timedelta]
+"""Something to be done again and again, and how long to rest in between."""
 
-    def __init__(self, world: World, temporal: Client, checkpoints_file: Path | None = None) -> None:
+
+class Sweeps:
+    """Runs its rounds, and ``chores``, for as long as it is entered."""
+
+    def __init__(
+        self,
+        world: World,
+        temporal: Client,
+        checkpoints_file: Path | None = None,
+        chores: Sequence[Chore] = (),
+    ) -> None:
+        self._chores = chores
         self._world = world
         self._temporal = temporal
         self._sealer = Sealer(world, checkpoints_file)
@@ -105,6 +116,7 @@ class Sweeps:
         watch = Watch(self._world, self._temporal)
         rounds.append(asyncio.create_task(self._again(watch.count_problems, pause=PROBLEMS_COUNTED_EVERY)))
         rounds.append(asyncio.create_task(self._again(watch.examine_trails, pause=TRAILS_EXAMINED_EVERY)))
+        rounds += [asyncio.create_task(self._again(chore, pause)) for chore, pause in self._chores]
         try:
             yield
         finally:
@@ -112,7 +124,7 @@ class Sweeps:
                 task.cancel()
             await asyncio.gather(*rounds, return_exceptions=True)
 
-    async def _again(self, sweep: Callable[[], Awaitable[None]], pause: timedelta = _ROUND) -> None:
+    async def _again(self, sweep: Callable[[], Awaitable[object]], pause: timedelta = _ROUND) -> None:
         self._world.measures.sweeps(sweep.__name__)
         while True:
             try:

@@ -9,6 +9,7 @@ from tests.mutants import (
     evidence,
     eyes,
     floods,
+    forgetting,
     lives,
     messages,
     mirror,
@@ -28,7 +29,7 @@ from tests.mutants.mutant import Mutant, Waiting
 MUTANTS = (
     *(*money.MUTANTS, *eyes.MUTANTS, *messages.MUTANTS),
     *(*walls.MUTANTS, *tokens.MUTANTS, *evidence.MUTANTS, *books.MUTANTS),
-    *floods.MUTANTS,
+    *(*floods.MUTANTS, *forgetting.MUTANTS),
     *(*routing.MUTANTS, *companies.MUTANTS, *adapters.MUTANTS),
     *(*selling.MUTANTS, *papers.MUTANTS, *using.MUTANTS, *mirror.MUTANTS),
     *(*changing.MUTANTS, *lives.MUTANTS),
