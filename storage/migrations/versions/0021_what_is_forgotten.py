@@ -6,7 +6,7 @@ from alembic import op
 from storage.isolation import RUNTIME
 
 revision = "0021"
-down_revision = "0018"
+down_revision = "0019"
 
 
 def upgrade() -> None:
