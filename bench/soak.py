@@ -198,7 +198,7 @@ async def drained(world: World) -> float | None:
 async def measure(house: House, world: World, minutes: float, per_second: float, console: Console) -> Soak:
     """Load it, look at it, and judge it."""
     # The same mixture each time.
-    soak, choice, began = Soak(), random.Random(1), time.monotonic()  # noqa: S311
+    soak, choice, began = Soak(), random.Random(1), time.monotonic()  # noqa: S311 # nosec B311
     pids = {part: house.pid(part) for part in PARTS}
     async with AsyncExitStack() as held, asyncio.TaskGroup() as payers:
         receivers = [await held.enter_async_context(Quick.listening()) for _ in range(TENANTS)]

@@ -39,14 +39,14 @@ _COUNT: Final = text(f"""
     UNION ALL SELECT :tenant, '', 0, CAST(:until AS bigint)
     ON CONFLICT (tenant_id, outcome)
     DO UPDATE SET payments = kept.payments + excluded.payments, counted_to = excluded.counted_to
-""").bindparams(*_WORDS)
+""").bindparams(*_WORDS)  # nosec B608
 _TALLIED: Final = text("SELECT outcome, sum(payments) AS payments FROM payment_tallies GROUP BY outcome")
 _UNSEALED: Final = text(f"""
     SELECT CASE WHEN {_ENDED} THEN {_OUTCOME} END AS outcome, count(*) AS payments, min(r.at) AS oldest
     FROM audit_records r
     WHERE r.id > :above AND NOT EXISTS (SELECT FROM audit_seals s WHERE s.record_id = r.id)
     GROUP BY 1
-""").bindparams(*_WORDS)
+""").bindparams(*_WORDS)  # nosec B608
 
 
 class Totals(NamedTuple):
