@@ -34,7 +34,8 @@ PAID: Final = """
 SHELVED: Final = """
     INSERT INTO inbox
         (id, tenant_id, account_id, provider, event_id, state, body, observation, due_at, received_at)
-    SELECT 'ibx_' || $1::text, $1::text, a.id, 'sandbox', 'evt_1', 'QUARANTINED', '', '{}', $2::timestamptz, $2::timestamptz
+    SELECT 'ibx_' || $1::text, $1::text, a.id, 'sandbox', 'evt_1', 'QUARANTINED', '', '{}',
+        $2::timestamptz, $2::timestamptz
     FROM provider_accounts a WHERE a.tenant_id = $1::text LIMIT 1
 """
 BOOKS: Final = [
