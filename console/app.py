@@ -2,12 +2,15 @@
 
 from fastapi import FastAPI
 
-from console import door, embed, home, pages, pay, pricing
+from console import door, embed, home, overview, pages, pay, pricing
 
 
 def install(app: FastAPI) -> None:
     """Add every page's routes; none of them is part of the API's schema."""
     for part in (pages, pay, embed, pricing):
         app.include_router(part.router)
-    for router in (door.entrance, door.exits, home.router):
-        app.include_router(router)
+    app.include_router(door.entrance)
+    app.include_router(door.exits)
+    # The last of them answers for whatever is not there.
+    for part in (overview, home):
+        app.include_router(part.router)
