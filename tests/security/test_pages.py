@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
@@ -63,8 +64,12 @@ def addresses(*, guides: bool = False, **known: str) -> list[str]:
         else:
             # Once with what is there, and once with what is not.
             for names in (known | {"rest": "nothing"}, dict.fromkeys([*known, "rest"], "nothing")):
-                found.append(re.sub(r":path(?=\})", "", path).format(**names))
+                found.append(re.sub(r":path(?=\})", "", path).format_map(defaultdict(_unknown, names)))
     return sorted({*found, "/", "/nothing"})
+
+
+def _unknown() -> str:
+    return "nothing"
 
 
 async def opened(person: Person, shop: Tenant, *, guides: bool = False) -> dict[str, httpx.Response]:
@@ -166,7 +171,7 @@ async def test_nobody_can_write_into_a_page_by_giving_something_a_name(anna: Per
             shown += 1
             assert not page.all("img"), address
             assert not any("alert" in element.text for element in page.all("script")), address
-            assert "49" not in page.text.replace(shop.id, ""), address
+            assert CANARY.replace("{{7*7}}", "49") not in page.text, address
             assert CANARY[:64] in page.text, address
     assert shown >= 3  # the payer's page, the price list, the console
 
