@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from console import door, embed, home, pages, pay, pricing
-from console.workplaces import approvals
+from console.workplaces import approvals, endpoints
 
 
 def install(app: FastAPI) -> None:
@@ -12,6 +12,6 @@ def install(app: FastAPI) -> None:
         app.include_router(part.router)
     for router in (door.entrance, door.exits):
         app.include_router(router)
-    for workplace in (approvals,):
+    for workplace in (approvals, endpoints):
         app.include_router(workplace.router)
     app.include_router(home.router)

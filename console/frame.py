@@ -41,6 +41,7 @@ class Way:
 # What may be seen is decided by each page; this only spares people ways that would lead them nowhere.
 NAVIGATION: Final = (
     Way(HOME, "nav_home"),
+    Way("/console/endpoints", "nav_endpoints", tenants_people),
     Way("/console/approvals", "nav_approvals", tenants_people),
     Way("/pricing/{tenant_id}", "nav_pricing", tenants_people),
     Way("/docs/operations/console", "nav_operations", the_operator),

@@ -1,74 +1,49 @@
 """What waits for a second person, what it would do, and that person's answer."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter, BackgroundTasks, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api import approvals
-from api.deps import About, TheHouse
-from console.guard import TheVisitor, tenants_person
-from console.workplaces.desk import PAGE, DeskRoute, back, desk
+from console.workplaces.desk import PAGE, DeskRoute, TheDesk
 from domain.approval import ApprovalState
 from storage import approvals as rows
 
-PATH = "/console/approvals"
+PATH: Final = "/console/approvals"
 router = APIRouter(prefix=PATH, include_in_schema=False, route_class=DeskRoute)
 
 
 @router.get("")
 async def show_approvals(
-    request: Request,
-    here: TheHouse,
-    who: TheVisitor,
-    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    desk: TheDesk, offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0
 ) -> HTMLResponse:
     """What waits, and below it what has been decided."""
-    person = tenants_person(who)
-    waiting = (await approvals.list_approvals(person, here, ApprovalState.PENDING, 100, 0)).data
-    some = (await approvals.list_approvals(person, here, None, PAGE, offset)).data
-    facts = {
-        "waiting": waiting,
-        "decided": [each for each in some if each.status is not ApprovalState.PENDING],
-        "next": offset + PAGE if len(some) == PAGE else None,
-    }
-    return await desk(request, here, who, "approvals.html", **facts)
+    person = desk.person()
+    waiting = await approvals.list_approvals(person, desk.here, ApprovalState.PENDING, 100, 0)
+    some = (await approvals.list_approvals(person, desk.here, None, PAGE, offset)).data
+    decided = [each for each in some if each.status is not ApprovalState.PENDING]
+    after = offset + PAGE if len(some) == PAGE else None
+    return await desk.page("approvals.html", waiting=waiting.data, decided=decided, next=after)
 
 
 @router.get("/{approval_id}")
-async def show_approval(approval_id: str, request: Request, here: TheHouse, who: TheVisitor) -> HTMLResponse:
+async def show_approval(approval_id: str, desk: TheDesk) -> HTMLResponse:
     """One, with what it would do and the buttons for whoever may decide."""
-    person = tenants_person(who)
-    async with here.world.database.tenant(person.tenant_id) as tx:
+    person = desk.person()
+    async with desk.looking() as tx:
         asked = await rows.get(tx, approval_id)
-    facts = {
-        "approval": approvals.ApprovalAnswer.of(asked),
-        "is_mine": asked.requester_credential_id == person.credential_id,
-    }
-    return await desk(request, here, who, "approval.html", **facts)
+    is_mine = asked.requester_credential_id == person.credential_id
+    return await desk.page("approval.html", approval=approvals.ApprovalAnswer.of(asked), is_mine=is_mine)
 
 
 @router.post("/{approval_id}/approve")
-async def approve(
-    approval_id: str,
-    request: Request,
-    here: TheHouse,
-    who: TheVisitor,
-    about: About,
-    later: BackgroundTasks,
-) -> RedirectResponse:
-    await approvals.approve(approval_id, tenants_person(who), here, about, later)
-    return back(request, f"{PATH}/{approval_id}", "approved")
+async def approve(approval_id: str, desk: TheDesk) -> RedirectResponse:
+    await approvals.approve(approval_id, desk.person(), desk.here, desk.about, desk.later)
+    return desk.back(f"{PATH}/{approval_id}", "approved")
 
 
 @router.post("/{approval_id}/reject")
-async def reject(
-    approval_id: str,
-    request: Request,
-    here: TheHouse,
-    who: TheVisitor,
-    about: About,
-    later: BackgroundTasks,
-) -> RedirectResponse:
-    await approvals.reject(approval_id, tenants_person(who), here, about, later)
-    return back(request, f"{PATH}/{approval_id}", "rejected")
+async def reject(approval_id: str, desk: TheDesk) -> RedirectResponse:
+    await approvals.reject(approval_id, desk.person(), desk.here, desk.about, desk.later)
+    return desk.back(f"{PATH}/{approval_id}", "rejected")

@@ -6,24 +6,23 @@ from functools import partial
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import Request
+from fastapi import BackgroundTasks, Depends, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BeforeValidator, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from api.browsers import Visitor
-from api.deps import House
+from api.deps import About, TheHouse
 from api.problems import refusal_for
 from api.strict import Model
 from console.frame import framed
-from console.guard import ConsoleRoute, place, spoken
+from console.guard import ConsoleRoute, TheVisitor, place, tenants_person, the_operator
 from console.pages import in_words, language_of, moment
 from console.texts import TEXTS
 from documents.words import money
 from domain.errors import Refusal, ValidationFailed
-from domain.tenant import MAY_ADMINISTER, MAY_TRADE, Role
+from domain.tenant import MAY_ADMINISTER, MAY_TRADE, Caller, Role
 
 PAGE: Final = 50
 """How many rows a list shows at once."""
@@ -59,7 +58,11 @@ def _faults(request: Request, refusal: Refusal) -> list[tuple[str, str]]:
     """Which field, by the name on its form, and what is wrong with it."""
     texts = TEXTS[language_of(request)]
     errors = refusal.errors if isinstance(refusal, ValidationFailed) else ()
-    return [(texts.get(f"field_{_field(pointer)}", pointer.strip("/")), said) for pointer, said in errors]
+    found: dict[str, str] = {}
+    for pointer, said in errors:
+        # One complaint of each field is enough.
+        found.setdefault(texts.get(f"field_{_field(pointer)}", pointer.strip("/")), said)
+    return [*found.items()]
 
 
 def _field(pointer: str) -> str:
@@ -73,28 +76,55 @@ def _whence(request: Request) -> str:
     return place(f"{parts.path}?{parts.query}".removesuffix("?"))
 
 
-def looking(here: House, who: Visitor) -> AbstractAsyncContextManager[AsyncConnection]:
-    """A transaction that sees what they may see: their tenant's things, or, the platform's operator, all."""
-    database = here.world.database
-    return database.system() if who.caller is None else database.tenant(who.caller.tenant_id)
+class Desk:
+    """A request at a workplace: who makes it, what they may see, and how it is answered."""
+
+    def __init__(
+        self, request: Request, here: TheHouse, who: TheVisitor, about: About, later: BackgroundTasks
+    ) -> None:
+        self.request, self.here, self.who = request, here, who
+        self.about, self.later = about, later
+        self.path = request.url.path
+
+    def person(self, roles: frozenset[Role] = frozenset(Role)) -> Caller:
+        """The tenant's person who asks. Raises ``Forbidden`` for other roles and for the operator."""
+        return tenants_person(self.who, roles)
+
+    def operator(self) -> str:
+        """How the record names the platform's operator. Raises ``Forbidden`` for everybody else."""
+        the_operator(self.who)
+        return self.who.session.tenant_id
+
+    def looking(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that sees what they may see: their tenant's things; as the operator, all."""
+        database, caller = self.here.world.database, self.who.caller
+        return database.system() if caller is None else database.tenant(caller.tenant_id)
+
+    async def page(self, template: str, **facts: Any) -> HTMLResponse:
+        """A page within the frame; ``template`` is one of ``templates/desk``."""
+        language, caller = language_of(self.request), self.who.caller
+        role = None if caller is None else caller.role
+        common = {
+            "at": partial(moment, language=language),
+            "amount": partial(money, language=language, spoken=True),
+            "trades": role in MAY_TRADE,
+            "owns": role in MAY_ADMINISTER,
+            "decides": role is Role.APPROVER,
+            "operates": caller is None,
+            "asked": lambda name: self.request.query_params.get(name, ""),
+            "further": _further(self.request),
+            "done": TEXTS[language].get(f"done_{self.request.query_params.get('done', '')}"),
+        }
+        return await framed(self.request, self.here, self.who, f"desk/{template}", **(common | facts))
+
+    def back(self, path: str, done: str | None = None) -> RedirectResponse:
+        """To a page, after a form did its work; ``done`` names what the page says of that."""
+        query = {"lang": language_of(self.request)} if "lang" in self.request.query_params else {}
+        said = {} if done is None else {"done": done}
+        return RedirectResponse(f"{path}?{urlencode(query | said)}".removesuffix("?"), 303)
 
 
-async def desk(request: Request, here: House, who: Visitor, template: str, **facts: Any) -> HTMLResponse:
-    """A workplace's page within the frame; ``template`` is one of ``templates/desk``."""
-    language = language_of(request)
-    role = None if who.caller is None else who.caller.role
-    common = {
-        "at": partial(moment, language=language),
-        "amount": partial(money, language=language, spoken=True),
-        "trades": role in MAY_TRADE,
-        "owns": role in MAY_ADMINISTER,
-        "decides": role is Role.APPROVER,
-        "operates": who.caller is None,
-        "asked": request.query_params,
-        "further": _further(request),
-        "done": TEXTS[language].get(f"done_{request.query_params.get('done', '')}"),
-    }
-    return await framed(request, here, who, f"desk/{template}", **(common | facts))
+TheDesk = Annotated[Desk, Depends()]
 
 
 def _further(request: Request) -> Callable[..., str]:
@@ -106,13 +136,6 @@ def _further(request: Request) -> Callable[..., str]:
         return f"?{urlencode(query)}"
 
     return further
-
-
-def back(request: Request, path: str, done: str | None = None) -> RedirectResponse:
-    """To a page, after a form did its work; ``done`` names what the page says of that."""
-    query = dict(part.split("=") for part in spoken(request).lstrip("?").split("&") if part)
-    query |= {} if done is None else {"done": done}
-    return RedirectResponse(f"{path}?{urlencode(query)}".removesuffix("?"), 303)
 
 
 def typed(kind: type[M], **facts: Any) -> M:
