@@ -2,16 +2,18 @@
 
 from fastapi import FastAPI
 
-from console import door, embed, home, pages, pay, pricing
-from console.workplaces import approvals, endpoints
+from console import door, embed, home, overview, pages, pay, pricing
+from console.workplaces import accounts, approvals, books, choices, endpoints, keys, letters, tenants, trail
 
 
 def install(app: FastAPI) -> None:
     """Add every page's routes; none of them is part of the API's schema."""
     for part in (pages, pay, embed, pricing):
         app.include_router(part.router)
-    for router in (door.entrance, door.exits):
-        app.include_router(router)
-    for workplace in (approvals, endpoints):
+    app.include_router(door.entrance)
+    app.include_router(door.exits)
+    for workplace in (approvals, endpoints, letters, books, accounts, keys, choices, trail, tenants):
         app.include_router(workplace.router)
-    app.include_router(home.router)
+    # The last of them answers for whatever is not there.
+    for part in (overview, home):
+        app.include_router(part.router)

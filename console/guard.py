@@ -18,6 +18,7 @@ from api.affairs import Affair, concerns
 from api.browsers import Visitor, visitor_of
 from api.deps import House, actor, house
 from console.pages import PageRoute, language_of, render
+from console.refusals import told
 from domain.errors import Forbidden, NotFromHere, Unauthorized
 from domain.tenant import Caller, Role
 
@@ -55,9 +56,9 @@ class ConsoleRoute(FormRoute):
             raise NotFromHere
 
     def trouble(self, request: Request, error: Exception) -> Response:
-        """Who is not signed in is sent to the door, with the place where they were going."""
+        """What was refused, in words. Who is not signed in is sent to the door, and may go on."""
         if not isinstance(error, Unauthorized):
-            return super().trouble(request, error)
+            return told(request, error, _whence(request))
         if request.method not in _READING:
             return RedirectResponse(LOGIN + spoken(request), 303)
         wanted = place(f"{request.url.path}?{request.url.query}".removesuffix("?"))
@@ -95,6 +96,12 @@ def the_operator(who: Visitor) -> None:
 def place(wanted: str) -> str:
     """Where somebody is going, if that is a page of the console; else its first page."""
     return wanted if _PLACE.fullmatch(wanted) else HOME
+
+
+def _whence(request: Request) -> str:
+    """The page of ours that a form was on, or a link."""
+    before = urlsplit(request.headers.get("referer", ""))
+    return place(f"{before.path}?{before.query}".removesuffix("?"))
 
 
 def spoken(request: Request) -> str:

@@ -1,22 +1,22 @@
-"""The console's first page: who is signed in, for whom, and where else."""
+"""Who is signed in, for whom, and where else; and that there is nothing else."""
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
 from api import browsers
 from api.deps import About, TheHouse
 from console.door import leave
-from console.frame import framed
-from console.guard import HOME, ConsoleRoute, TheVisitor, spoken
+from console.frame import YOU, back, framed
+from console.guard import HOME, ConsoleRoute, TheVisitor
 from console.pages import language_of, moment
 from domain.errors import NotFound
 
 router = APIRouter(prefix=HOME, include_in_schema=False, route_class=ConsoleRoute)
 
 
-@router.get("")
-async def home(request: Request, here: TheHouse, who: TheVisitor) -> HTMLResponse:
+@router.get("/you")
+async def you(request: Request, here: TheHouse, who: TheVisitor) -> HTMLResponse:
     """Who they are, and their sessions."""
     language = language_of(request)
     sessions = [
@@ -29,14 +29,14 @@ async def home(request: Request, here: TheHouse, who: TheVisitor) -> HTMLRespons
         }
         for session in await browsers.sessions_of(here, who)
     ]
-    return await framed(request, here, who, "home.html", sessions=sessions)
+    return await framed(request, here, who, "you.html", sessions=sessions)
 
 
 @router.post("/sessions/end-others")
 async def end_others(request: Request, here: TheHouse, who: TheVisitor, about: About) -> Response:
     """All but this one."""
     await browsers.end_others(here, about, who)
-    return RedirectResponse(HOME + spoken(request), 303)
+    return back(request, YOU, "ended")
 
 
 @router.post("/sessions/{session_id}/end")
@@ -47,7 +47,7 @@ async def end_session(
     if session_id == who.session.id:
         return await leave(request, here, about, who)
     await browsers.end(here, about, who, session_id)
-    return RedirectResponse(HOME + spoken(request), 303)
+    return back(request, YOU, "ended")
 
 
 @router.get("/{rest:path}")

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from console.texts import desk, entry, everywhere, hooks, office, payer
+from console.texts import books, desk, entry, everywhere, frame, hooks, office, payer
 from documents.words import Language
 
-_PARTS: Final = (everywhere, payer, entry, desk, hooks, office)
+_PARTS: Final = (everywhere, payer, entry, frame, desk, hooks, office, books)
 
 
 def _together(language: Language) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""What the console's workplaces say in common: where things stand, what was done, what was refused."""
+"""What the console's workplaces say in common: where things stand, what was done."""
 
 from typing import Final
 
@@ -9,14 +9,11 @@ EN: Final = {
     "nav_reconciliation": "Reconciliation",
     "nav_accounts": "Providers",
     "nav_keys": "People and keys",
-    "nav_settings": "Settings",
+    "nav_choices": "Your choices",
     "nav_audit": "Audit",
     "nav_tenants": "Tenants",
     "nav_attention": "Attention",
-    "desk_back": "Back",
-    "desk_show": "Show",
     "desk_save": "Save",
-    "desk_further": "Further",
     "desk_nothing": "Nothing so far.",
     "desk_all": "All",
     "desk_state": "State",
@@ -78,41 +75,6 @@ EN: Final = {
     "done_revoked": "Revoked. Nobody comes in with it; tokens out there end within a minute.",
     "done_started": "The comparison has begun.",
     "done_retired": "Retired. New payments do not go there; those that are running go on to their end.",
-    "refused_four_eyes": "Somebody else must decide",
-    "refused_four_eyes_text": "You asked for this yourself, so you cannot also decide about it. "
-    "Nothing has changed.",
-    "refused_illegal_transition": "It is too late for that",
-    "refused_illegal_transition_text": "It has moved on since you opened the page, or never could be done. "
-    "Nothing has changed.",
-    "refused_limit_exceeded": "There are enough of these",
-    "refused_limit_exceeded_text": "No more can be added. Remove one that is not needed, then try again.",
-    "refused_payment_disputed": "The payment is being disputed",
-    "refused_payment_disputed_text": "The payer’s bank has taken the money back for now, so nothing can be "
-    "refunded. Nothing has changed.",
-    "refused_tenant_suspended": "This tenant is suspended",
-    "refused_tenant_suspended_text": "The operator of the platform has suspended it. Nothing has changed.",
-    "refused_validation_failed": "This cannot be taken as it is",
-    "refused_validation_failed_text": "Nothing has changed. Go back, mend what is named here, "
-    "and send it again.",
-    "field_url": "Address",
-    "field_events": "Events",
-    "field_description": "Description",
-    "field_since": "Since",
-    "field_name": "Name",
-    "field_contactEmail": "Contact e-mail",
-    "field_webhookUrl": "Webhook address",
-    "field_organization": "Organization",
-    "field_role": "Role",
-    "field_credentials": "Keys",
-    "field_checkoutExpiresInSeconds": "Minutes to pay",
-    "field_defaultProvider": "Usual provider",
-    "field_latePayment": "Late money",
-    "field_partialRefund": "After a partial refund",
-    "field_refundApprovalThreshold": "Refunds that need approval",
-    "field_overlapSeconds": "Overlap",
-    "field_cursor": "Place in the list",
-    "field_from": "From",
-    "field_to": "To",
 }
 
 HU: Final = {
@@ -122,14 +84,11 @@ HU: Final = {
     "nav_reconciliation": "Egyeztetés",
     "nav_accounts": "Szolgáltatók",
     "nav_keys": "Munkatársak és kulcsok",
-    "nav_settings": "Beállítások",
+    "nav_choices": "Választások",
     "nav_audit": "Napló",
     "nav_tenants": "Cégek",
     "nav_attention": "Teendők",
-    "desk_back": "Vissza",
-    "desk_show": "Mutat",
     "desk_save": "Mentés",
-    "desk_further": "Továbbiak",
     "desk_nothing": "Egyelőre semmi.",
     "desk_all": "Mind",
     "desk_state": "Állapot",
@@ -192,41 +151,4 @@ HU: Final = {
     "lejárnak.",
     "done_started": "Az egyeztetés elindult.",
     "done_retired": "Kivezetve. Új fizetés már nem megy oda; a folyamatban lévők végigfutnak.",
-    "refused_four_eyes": "Erről valaki másnak kell döntenie",
-    "refused_four_eyes_text": "Ezt Ön kérte, ezért nem Ön dönt róla. Semmi sem változott.",
-    "refused_illegal_transition": "Ehhez már késő",
-    "refused_illegal_transition_text": "Az oldal megnyitása óta továbblépett, vagy eleve nem volt "
-    "lehetséges. "
-    "Semmi sem változott.",
-    "refused_limit_exceeded": "Ebből nem lehet több",
-    "refused_limit_exceeded_text": "Újat nem lehet hozzáadni. Távolítson el egyet, amelyikre nincs szükség, "
-    "majd próbálja újra.",
-    "refused_payment_disputed": "Ezt a fizetést vitatják",
-    "refused_payment_disputed_text": "A fizető bankja egyelőre visszavette a pénzt, ezért nem "
-    "téríthető vissza. "
-    "Semmi sem változott.",
-    "refused_tenant_suspended": "Ez a cég fel van függesztve",
-    "refused_tenant_suspended_text": "A platform üzemeltetője felfüggesztette. Semmi sem változott.",
-    "refused_validation_failed": "Ez így nem fogadható el",
-    "refused_validation_failed_text": "Semmi sem változott. Lépjen vissza, javítsa ki az itt felsoroltakat, "
-    "és küldje el újra.",
-    "field_url": "Cím",
-    "field_events": "Események",
-    "field_description": "Leírás",
-    "field_since": "Mióta",
-    "field_name": "Név",
-    "field_contactEmail": "Kapcsolattartó e-mail-címe",
-    "field_webhookUrl": "Webhook címe",
-    "field_organization": "Szervezet",
-    "field_role": "Szerepkör",
-    "field_credentials": "Kulcsok",
-    "field_checkoutExpiresInSeconds": "Fizetési idő percben",
-    "field_defaultProvider": "Szokásos szolgáltató",
-    "field_latePayment": "Későn érkező pénz",
-    "field_partialRefund": "Részleges visszatérítés után",
-    "field_refundApprovalThreshold": "Jóváhagyást igénylő visszatérítés",
-    "field_overlapSeconds": "Átfedés",
-    "field_cursor": "Hely a listában",
-    "field_from": "Mettől",
-    "field_to": "Meddig",
 }

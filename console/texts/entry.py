@@ -1,4 +1,4 @@
-"""What the console says at its door and on its first page."""
+"""What the console says at its door, and of who came in."""
 
 from typing import Final
 
@@ -15,14 +15,6 @@ EN: Final = {
     "login_rate_limited": "There were too many attempts. Wait a minute, then try again.",
     "entering_title": "One moment",
     "entering_go_on": "Go on",
-    "skip": "Skip to the content",
-    "platform": "Paysaga",
-    "nav": "Pages",
-    "nav_home": "Home",
-    "nav_pricing": "Price list",
-    "nav_operations": "Guide",
-    "nav_reference": "API reference",
-    "logout": "Sign out",
     "home_title": "You are signed in",
     "home_name": "As",
     "home_role": "Role",
@@ -61,14 +53,6 @@ HU: Final = {
     "login_rate_limited": "Túl sok próbálkozás történt. Várjon egy percet, majd próbálja újra.",
     "entering_title": "Egy pillanat",
     "entering_go_on": "Tovább",
-    "skip": "Ugrás a tartalomhoz",
-    "platform": "Paysaga",
-    "nav": "Oldalak",
-    "nav_home": "Kezdőlap",
-    "nav_pricing": "Árlista",
-    "nav_operations": "Útmutató",
-    "nav_reference": "API-leírás",
-    "logout": "Kijelentkezés",
     "home_title": "Ön be van jelentkezve",
     "home_name": "Mint",
     "home_role": "Szerepkör",

@@ -3,15 +3,17 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
+from starlette.responses import Response
 
 from api import approvals
-from console.workplaces.desk import PAGE, DeskRoute, TheDesk
+from console.guard import ConsoleRoute
+from console.workplaces.desk import PAGE, TheDesk
 from domain.approval import ApprovalState
 from storage import approvals as rows
 
 PATH: Final = "/console/approvals"
-router = APIRouter(prefix=PATH, include_in_schema=False, route_class=DeskRoute)
+router = APIRouter(prefix=PATH, include_in_schema=False, route_class=ConsoleRoute)
 
 
 @router.get("")
@@ -34,16 +36,18 @@ async def show_approval(approval_id: str, desk: TheDesk) -> HTMLResponse:
     async with desk.looking() as tx:
         asked = await rows.get(tx, approval_id)
     is_mine = asked.requester_credential_id == person.credential_id
-    return await desk.page("approval.html", approval=approvals.ApprovalAnswer.of(asked), is_mine=is_mine)
+    return await desk.page(
+        "approval.html", (PATH, "nav_approvals"), approval=approvals.ApprovalAnswer.of(asked), is_mine=is_mine
+    )
 
 
 @router.post("/{approval_id}/approve")
-async def approve(approval_id: str, desk: TheDesk) -> RedirectResponse:
+async def approve(approval_id: str, desk: TheDesk) -> Response:
     await approvals.approve(approval_id, desk.person(), desk.here, desk.about, desk.later)
     return desk.back(f"{PATH}/{approval_id}", "approved")
 
 
 @router.post("/{approval_id}/reject")
-async def reject(approval_id: str, desk: TheDesk) -> RedirectResponse:
+async def reject(approval_id: str, desk: TheDesk) -> Response:
     await approvals.reject(approval_id, desk.person(), desk.here, desk.about, desk.later)
     return desk.back(f"{PATH}/{approval_id}", "rejected")

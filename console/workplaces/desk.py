@@ -1,27 +1,23 @@
-"""What all workplaces share: who sees what, how a page is put together, and what is said when one says no."""
+"""What all workplaces share: who sees what, how a page is put together, and what a form has to say."""
 
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Annotated, Any, Final, TypeVar
-from urllib.parse import urlencode, urlsplit
 
 from fastapi import BackgroundTasks, Depends, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from pydantic import BeforeValidator, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from api.deps import About, TheHouse
-from api.problems import refusal_for
 from api.strict import Model
-from console.frame import framed
-from console.guard import ConsoleRoute, TheVisitor, place, tenants_person, the_operator
-from console.pages import in_words, language_of, moment
+from console.frame import Crumb, address, back, framed
+from console.guard import TheVisitor, tenants_person, the_operator
+from console.pages import language_of, moment
 from console.texts import TEXTS
 from documents.words import money
-from domain.errors import Refusal, ValidationFailed
 from domain.tenant import MAY_ADMINISTER, MAY_TRADE, Caller, Role
 
 PAGE: Final = 50
@@ -30,50 +26,6 @@ Blank = BeforeValidator(lambda typed: typed or None)
 """A field of a form that was left empty is sent, and says nothing."""
 Word = Annotated[str | None, Blank]
 M = TypeVar("M", bound=Model)
-
-# What a person can do something about; whatever else goes wrong has the page of all troubles.
-_SAID_HERE: Final = frozenset(
-    {
-        *("four_eyes", "illegal_transition", "limit_exceeded", "payment_disputed"),
-        *("tenant_suspended", "validation_failed"),
-    }
-)
-
-
-class DeskRoute(ConsoleRoute):
-    """What is refused here is said in words, with what was wrong and the way back."""
-
-    def trouble(self, request: Request, error: Exception) -> Response:
-        """As everywhere, unless it is something that the person can mend."""
-        refusal = refusal_for(error)
-        if refusal.code not in _SAID_HERE:
-            return super().trouble(request, error)
-        facts = {"refused": refusal.code, "detail": refusal.detail, "back": _whence(request)}
-        page = in_words(request, error, "desk/refused.html", faults=_faults(request, refusal), **facts)
-        page.headers["Referrer-Policy"] = "same-origin"
-        return page
-
-
-def _faults(request: Request, refusal: Refusal) -> list[tuple[str, str]]:
-    """Which field, by the name on its form, and what is wrong with it."""
-    texts = TEXTS[language_of(request)]
-    errors = refusal.errors if isinstance(refusal, ValidationFailed) else ()
-    found: dict[str, str] = {}
-    for pointer, said in errors:
-        # One complaint of each field is enough.
-        found.setdefault(texts.get(f"field_{_field(pointer)}", pointer.strip("/")), said)
-    return [*found.items()]
-
-
-def _field(pointer: str) -> str:
-    names = [part for part in pointer.split("/") if part not in {"", "query"}]
-    return names[0] if names else ""
-
-
-def _whence(request: Request) -> str:
-    """The page that the form stood on, as the browser says it; else the console's first one."""
-    parts = urlsplit(request.headers.get("referer", ""))
-    return place(f"{parts.path}?{parts.query}".removesuffix("?"))
 
 
 class Desk:
@@ -100,8 +52,11 @@ class Desk:
         database, caller = self.here.world.database, self.who.caller
         return database.system() if caller is None else database.tenant(caller.tenant_id)
 
-    async def page(self, template: str, **facts: Any) -> HTMLResponse:
-        """A page within the frame; ``template`` is one of ``templates/desk``."""
+    async def page(self, template: str, *crumbs: tuple[str, str], **facts: Any) -> HTMLResponse:
+        """A page within the frame; ``template`` is one of ``templates/desk``.
+
+        ``crumbs`` are the pages above it, each with the key of its name.
+        """
         language, caller = language_of(self.request), self.who.caller
         role = None if caller is None else caller.role
         common = {
@@ -112,30 +67,17 @@ class Desk:
             "decides": role is Role.APPROVER,
             "operates": caller is None,
             "asked": lambda name: self.request.query_params.get(name, ""),
-            "further": _further(self.request),
-            "done": TEXTS[language].get(f"done_{self.request.query_params.get('done', '')}"),
+            "further": partial(address, self.request),
         }
-        return await framed(self.request, self.here, self.who, f"desk/{template}", **(common | facts))
+        above = [Crumb(path, TEXTS[language][key]) for path, key in crumbs]
+        return await framed(self.request, self.here, self.who, f"desk/{template}", above, **(common | facts))
 
-    def back(self, path: str, done: str | None = None) -> RedirectResponse:
-        """To a page, after a form did its work; ``done`` names what the page says of that."""
-        query = {"lang": language_of(self.request)} if "lang" in self.request.query_params else {}
-        said = {} if done is None else {"done": done}
-        return RedirectResponse(f"{path}?{urlencode(query | said)}".removesuffix("?"), 303)
+    def back(self, path: str, done: str | None = None) -> Response:
+        """Where a form leads that was heard; see ``frame.back``."""
+        return back(self.request, path, done)
 
 
 TheDesk = Annotated[Desk, Depends()]
-
-
-def _further(request: Request) -> Callable[..., str]:
-    """Makes this page's address with something else in its query; what is None is left out."""
-
-    def further(**changes: object) -> str:
-        kept = {name: value for name, value in request.query_params.items() if name != "done"}
-        query = {name: value for name, value in (kept | changes).items() if value not in {None, ""}}
-        return f"?{urlencode(query)}"
-
-    return further
 
 
 def typed(kind: type[M], **facts: Any) -> M:

@@ -4,18 +4,20 @@ import re
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Form, Query
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
+from starlette.responses import Response
 
 from api import deliveries, endpoints
 from api.deliveries import DeliveryStatus
 from api.events import EventType
-from console.workplaces.desk import PAGE, Blank, Desk, DeskRoute, TheDesk, Word, typed
+from console.guard import ConsoleRoute
+from console.workplaces.desk import PAGE, Blank, Desk, TheDesk, Word, typed
 from domain.event_types import EVENT_TYPES
 from domain.tenant import MAY_ADMINISTER, MAY_TRADE
 from storage.outbox import DeliveryFilter
 
 PATH: Final = "/console/endpoints"
-router = APIRouter(prefix="/console", include_in_schema=False, route_class=DeskRoute)
+router = APIRouter(prefix="/console", include_in_schema=False, route_class=ConsoleRoute)
 
 # What a browser sends of a moment: without an offset, as the page says that it is UTC.
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
@@ -64,7 +66,7 @@ async def show_endpoint(
         "statuses": [*DeliveryStatus],
         "types": [*EVENT_TYPES],
     }
-    return await desk.page("endpoint.html", **facts)
+    return await desk.page("endpoint.html", (PATH, "nav_endpoints"), **facts)
 
 
 @router.post("/endpoints/{endpoint_id}/change")
@@ -74,7 +76,7 @@ async def change_endpoint(
     url: Annotated[str, Form()] = "",
     description: Annotated[Word, Form()] = None,
     events: Ticked = None,
-) -> RedirectResponse:
+) -> Response:
     return await _change(desk, endpoint_id, "saved", **_wishes(url, description, events))
 
 
@@ -84,18 +86,18 @@ def _wishes(url: str, description: str | None, events: list[str] | None) -> dict
 
 
 @router.post("/endpoints/{endpoint_id}/enable")
-async def enable_endpoint(endpoint_id: str, desk: TheDesk) -> RedirectResponse:
+async def enable_endpoint(endpoint_id: str, desk: TheDesk) -> Response:
     return await _change(desk, endpoint_id, "enabled", status="enabled")
 
 
 @router.post("/endpoints/{endpoint_id}/disable")
-async def disable_endpoint(endpoint_id: str, desk: TheDesk) -> RedirectResponse:
+async def disable_endpoint(endpoint_id: str, desk: TheDesk) -> Response:
     return await _change(desk, endpoint_id, "disabled", status="disabled")
 
 
 async def _change(
     desk: Desk, endpoint_id: str, done: Literal["saved", "enabled", "disabled"], **news: Any
-) -> RedirectResponse:
+) -> Response:
     person = desk.person(MAY_ADMINISTER)
     change = typed(endpoints.EndpointChange, **news)
     await endpoints.change_endpoint(endpoint_id, change, person, desk.here, desk.about, desk.later)
@@ -103,7 +105,7 @@ async def _change(
 
 
 @router.post("/endpoints/{endpoint_id}/delete")
-async def delete_endpoint(endpoint_id: str, desk: TheDesk) -> RedirectResponse:
+async def delete_endpoint(endpoint_id: str, desk: TheDesk) -> Response:
     person = desk.person(MAY_ADMINISTER)
     await endpoints.delete_endpoint(endpoint_id, person, desk.here, desk.about, desk.later)
     return desk.back(PATH, "deleted")
@@ -128,14 +130,14 @@ async def _secret_shown(desk: Desk, endpoint: endpoints.EndpointAnswer, secret: 
 
 
 @router.post("/endpoints/{endpoint_id}/test")
-async def send_test(endpoint_id: str, desk: TheDesk) -> RedirectResponse:
+async def send_test(endpoint_id: str, desk: TheDesk) -> Response:
     person = desk.person(MAY_TRADE)
     await endpoints.send_test(endpoint_id, person, desk.here, desk.about, desk.later)
     return desk.back(f"{PATH}/{endpoint_id}", "tested")
 
 
 @router.post("/endpoints/{endpoint_id}/recover")
-async def recover(endpoint_id: str, desk: TheDesk, since: Annotated[str, Form()] = "") -> RedirectResponse:
+async def recover(endpoint_id: str, desk: TheDesk, since: Annotated[str, Form()] = "") -> Response:
     person = desk.person(MAY_TRADE)
     wanted = typed(endpoints.Recovery, since=f"{since}Z" if _MOMENT.fullmatch(since) else since)
     done = await endpoints.recover(endpoint_id, wanted, person, desk.here, desk.about, desk.later)
@@ -146,11 +148,12 @@ async def recover(endpoint_id: str, desk: TheDesk, since: Annotated[str, Form()]
 async def show_delivery(delivery_id: str, desk: TheDesk) -> HTMLResponse:
     """One, with each attempt: when, what was sent, and what came back."""
     found = await deliveries.get_delivery(delivery_id, desk.person(), desk.here)
-    return await desk.page("delivery.html", delivery=found)
+    above = (PATH, "nav_endpoints"), (f"{PATH}/{found.endpoint_id}", "ep_deliveries")
+    return await desk.page("delivery.html", *above, delivery=found)
 
 
 @router.post("/deliveries/{delivery_id}/redeliver")
-async def redeliver(delivery_id: str, desk: TheDesk) -> RedirectResponse:
+async def redeliver(delivery_id: str, desk: TheDesk) -> Response:
     person = desk.person(MAY_TRADE)
     await deliveries.redeliver(delivery_id, person, desk.here, desk.about, desk.later)
     return desk.back(f"/console/deliveries/{delivery_id}", "redelivered")

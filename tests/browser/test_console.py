@@ -24,7 +24,7 @@ async def sign_in(page: Page, tenant: Tenant, path: str = "/console") -> None:
     await page.get_by_label(EN["login_app_name"]).fill(tenant.registered["appName"])
     await page.get_by_label(EN["login_app_secret"]).fill(tenant.registered["appSecret"])
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("heading", level=1)).to_have_text(EN["home_title"])
+    await expect(page.get_by_role("heading", level=1)).to_have_text(EN["nav_overview"])
 
 
 async def test_a_person_signs_in_by_keyboard_and_out_again_and_going_back_shows_nothing(
@@ -44,6 +44,7 @@ async def test_it_all_works_without_scripts(chromium: Browser, house: House, ten
     context = await chromium.new_context(base_url=house.ready["apiUrl"], java_script_enabled=False)
     page = await context.new_page()
     await sign_in(page, tenant)
+    await page.get_by_role("link", name=EN["nav_you"]).click()
     await page.get_by_role("link", name=EN["other_language"]).click()
     await page.get_by_role("button", name=HU["sessions_end"]).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text(HU["login_title"])
@@ -82,7 +83,7 @@ async def test_a_link_from_another_site_finds_who_is_signed_in(
     page = await signed_in.new_page()
     await page.goto(by_another_name(elsewhere))
     await page.get_by_role("link", name="there").click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text(EN["home_title"])
+    await expect(page.get_by_role("heading", level=1)).to_have_text(EN["nav_overview"])
 
 
 async def test_a_form_on_another_site_signs_nobody_out_and_nobody_in(
@@ -98,7 +99,7 @@ async def test_a_form_on_another_site_signs_nobody_out_and_nobody_in(
         await page.goto(by_another_name(elsewhere))
         await page.get_by_role("button").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text(EN["forbidden_title"])
-        await page.goto("/console")
+        await page.goto("/console/you")
         await expect(page.get_by_text(EN["role_owner"], exact=True)).to_be_visible()
 
 
@@ -178,7 +179,7 @@ async def test_nothing_of_the_console_is_wider_than_a_small_screen(
     )
     page = await context.new_page()
     await sign_in(page, await house.tenant(name="W" * 120))
-    for path in ("/console", "/console?lang=hu"):
+    for path in ("/console", "/console/you", "/console/you?lang=hu"):
         await page.goto(path)
         assert await page.evaluate("document.documentElement.scrollWidth") <= 320
         for button in await page.get_by_role("button").all():

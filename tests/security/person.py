@@ -66,13 +66,13 @@ class Person:
         assert (answer.status_code, answer.headers.get("location")) in {(200, None), (303, "/console/login")}
         return answer.status_code == 200
 
-    async def home(self) -> Read:
-        answer = await self.http.get("/console")
+    async def sees(self, path: str = "/console") -> Read:
+        answer = await self.http.get(path)
         assert answer.status_code == 200, answer.text
         return Read(answer.text)
 
     async def form_token(self) -> str:
-        return form_token(await self.home())
+        return form_token(await self.sees())
 
     async def sends(self, path: str, **form: str) -> httpx.Response:
         """Press a button of a page of ours."""
@@ -80,8 +80,8 @@ class Person:
         return await self.http.post(path, data={"form_token": token} | form, headers=self.ours)
 
     async def sessions(self) -> list[str]:
-        """Their ids, as the first page lists them."""
-        actions = [form.attributes["action"] or "" for form in (await self.home()).all("form")]
+        """Their ids, as the page about themselves lists them."""
+        actions = [form.attributes["action"] or "" for form in (await self.sees("/console/you")).all("form")]
         return [found[1] for action in actions if (found := re.fullmatch(r".*/(ses_\w+)/end", action))]
 
 

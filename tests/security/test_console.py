@@ -45,7 +45,7 @@ async def test_who_signs_in_sees_who_they_are(house: House, anna: Person) -> Non
     tenant = await house.tenant(name="Paper shop", organization="Paper Group")
     answer = await anna.sign_in(tenant, (await colleague(tenant, "approver"))["appSecret"])
     assert (answer.status_code, answer.headers["location"]) == (303, "/console")
-    page = await anna.home()
+    page = await anna.sees("/console/you")
     for shown in ("Béla", "Approver", "Paper shop", "Paper Group", tenant.id, "Test mode", "Firefox, Linux"):
         assert shown in page.text
     assert "Operator of the platform" not in page.text
@@ -53,7 +53,7 @@ async def test_who_signs_in_sees_who_they_are(house: House, anna: Person) -> Non
 
 async def test_the_operator_signs_in_with_the_admin_key(anna: Person) -> None:
     assert (await anna.sign_in_as_operator()).status_code == 303
-    page = await anna.home()
+    page = await anna.sees("/console/you")
     assert "Operator of the platform" in page.text
     assert "/docs/operations/console" in {link.attributes["href"] for link in page.all("a")}
 
@@ -246,7 +246,7 @@ async def test_people_see_their_sessions_and_end_them(anna: Person, eve: Person,
     (theirs,) = set(await anna.sessions()) - {mine}
     for _ in range(2):  # a button that is pressed twice
         answer = await anna.sends(f"/console/sessions/{theirs}/end")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/console")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/console/you?done=ended")
     assert not await eve.is_in()
     await eve.sign_in(tenant)
     await anna.sends("/console/sessions/end-others")
