@@ -24,11 +24,11 @@ async def show_records(
     action: Typed = None,
     resource: Typed = None,
     result: Typed = None,
-    request: Typed = None,
+    about: Typed = None,
     cursor: Annotated[str | None, Query(pattern="^aud_[0-9]{19}$")] = None,
 ) -> HTMLResponse:
     """Records that are exactly so."""
-    wanted = Search(actor=actor, action=action, resource=resource, result=result, correlation_id=request)
+    wanted = Search(actor=actor, action=action, resource=resource, result=result, correlation_id=about)
     page = await audit.list_records(desk.person(), desk.here, wanted, limit=PAGE, cursor=cursor)
     return await desk.page("audit.html", page=page)
 

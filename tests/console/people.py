@@ -1,6 +1,6 @@
 """People at the console's workplaces: they open pages and press the buttons that are there."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
@@ -17,6 +17,7 @@ class Clerk:
     """Somebody who is signed in. Buttons go by their ids."""
 
     person: Person
+    token: str
 
     @classmethod
     @asynccontextmanager
@@ -25,7 +26,7 @@ class Clerk:
         async with Person.arriving(house) as person:
             entered = await (person.sign_in_as_operator() if tenant is None else person.sign_in(tenant))
             assert entered.status_code == 303, entered.text
-            yield cls(person)
+            yield cls(person, await person.form_token())
 
     async def open(self, path: str) -> Read:
         answer = await self.person.http.get(path)
@@ -51,11 +52,11 @@ class Clerk:
         assert answer.status_code == 200, (answer.status_code, answer.text)
         return Read(answer.text)
 
-    async def forge(self, path: str, form: dict[str, str | list[str]] | None = None) -> httpx.Response:
+    async def forge(self, path: str, form: Mapping[str, str | list[str]] | None = None) -> httpx.Response:
         """Send a form that no page showed them, with their own session's token."""
-        token = {"form_token": await self.person.form_token()}
+        token = {"form_token": self.token}
         ours = self.person.ours | {"Referer": f"{self.person.house.ready['apiUrl']}/console"}
-        return await self.person.http.post(path, data=token | (form or {}), headers=ours)
+        return await self.person.http.post(path, data={**(form or {}), **token}, headers=ours)
 
 
 def _sendable(fields: dict[str, str | list[str]]) -> dict[str, str | list[str]]:

@@ -272,8 +272,10 @@ async def test_every_form_asks_for_the_role_that_the_api_asks_for(house: House) 
 
 async def standing(tenant: Tenant) -> list[Any]:
     return [
-        await tenant.rows(f"SELECT * FROM {table} ORDER BY id")
-        for table in ("webhook_endpoints", "credentials", "provider_accounts", "tenants")
+        await tenant.rows("SELECT * FROM webhook_endpoints ORDER BY id"),
+        await tenant.rows("SELECT * FROM credentials ORDER BY id"),
+        await tenant.rows("SELECT * FROM provider_accounts ORDER BY id"),
+        await tenant.rows("SELECT * FROM tenants"),
     ]
 
 
