@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from console import door, embed, home, overview, pages, pay, pricing
+from console import deeds, door, dossiers, embed, home, lists, overview, pages, pay, pricing
 
 
 def install(app: FastAPI) -> None:
@@ -12,5 +12,5 @@ def install(app: FastAPI) -> None:
     app.include_router(door.entrance)
     app.include_router(door.exits)
     # The last of them answers for whatever is not there.
-    for part in (overview, home):
+    for part in (overview, lists, dossiers, deeds, home):
         app.include_router(part.router)

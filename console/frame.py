@@ -68,6 +68,9 @@ YOU: Final = f"{HOME}/you"
 # What may be seen is decided by each page; this only spares people ways that would lead them nowhere.
 NAVIGATION: Final = (
     Way(HOME, "nav_overview", Group.BUSINESS),
+    Way(f"{HOME}/payments", "nav_payments", Group.BUSINESS),
+    Way(f"{HOME}/refunds", "nav_refunds", Group.BUSINESS),
+    Way(f"{HOME}/disputes", "nav_disputes", Group.BUSINESS),
     Way(YOU, "nav_you", Group.SETTINGS),
     Way("/pricing/{tenant_id}", "nav_pricing", Group.HELP, tenants_people),
     Way("/docs/operations/console", "nav_operations", Group.HELP, the_operator),

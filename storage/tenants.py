@@ -34,6 +34,12 @@ async def by_app_name(tx: AsyncConnection, app_name: str) -> Tenant | None:
     return None if row is None else _tenant(row)
 
 
+async def names(tx: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
+    """What these tenants are called, by id. Needs a system transaction."""
+    rows = await tx.execute(select(tenants.c.id, tenants.c.name).where(tenants.c.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
 class Terms(Value):
     """Under which terms a tenant may take a payment now."""
 
