@@ -72,6 +72,9 @@ YOU: Final = f"{HOME}/you"
 # What may be seen is decided by each page; this only spares people ways that would lead them nowhere.
 NAVIGATION: Final = (
     Way(HOME, "nav_overview", Group.BUSINESS),
+    Way(f"{HOME}/payments", "nav_payments", Group.BUSINESS),
+    Way(f"{HOME}/refunds", "nav_refunds", Group.BUSINESS),
+    Way(f"{HOME}/disputes", "nav_disputes", Group.BUSINESS),
     Way("/console/attention", "nav_attention", Group.BUSINESS, the_operator),
     Way("/console/tenants", "nav_tenants", Group.BUSINESS, the_operator),
     Way("/console/approvals", "nav_approvals", Group.BUSINESS, tenants_people),

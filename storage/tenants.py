@@ -49,6 +49,12 @@ async def search(tx: AsyncConnection, words: str, before: str | None, limit: int
     return [_tenant(row) for row in await tx.execute(query.order_by(tenants.c.id.desc()).limit(limit))]
 
 
+async def names(tx: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
+    """What these tenants are called, by id. Needs a system transaction."""
+    rows = await tx.execute(select(tenants.c.id, tenants.c.name).where(tenants.c.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
 class Terms(Value):
     """Under which terms a tenant may take a payment now."""
 

@@ -7,10 +7,25 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from console.texts import books, desk, entry, everywhere, frame, hooks, office, payer
+from console.texts import (
+    books,
+    deeds,
+    desk,
+    entry,
+    everywhere,
+    frame,
+    hooks,
+    office,
+    payer,
+    payments,
+    timeline,
+)
 from documents.words import Language
 
-_PARTS: Final = (everywhere, payer, entry, frame, desk, hooks, office, books)
+_PARTS: Final = (
+    *(everywhere, payer, entry, frame, payments, timeline, deeds),
+    *(desk, hooks, office, books),
+)
 
 
 def _together(language: Language) -> Mapping[str, str]:

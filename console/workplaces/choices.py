@@ -1,7 +1,5 @@
 """What a tenant has chosen: the simple things as a form, the rest as it stands."""
 
-import re
-from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Request
@@ -10,9 +8,10 @@ from starlette.responses import Response
 
 from api import tenants as routes
 from console.guard import ConsoleRoute
+from console.typed import amount, plainly
 from console.workplaces.desk import TheDesk, Word, typed
+from documents.words import Language
 from domain.errors import ValidationFailed
-from domain.money import exponent
 from domain.tenant import MAY_ADMINISTER, LatePolicy, PartialRefundPolicy
 from storage import accounts, tenants
 
@@ -21,7 +20,6 @@ router = APIRouter(prefix=PATH, include_in_schema=False, route_class=ConsoleRout
 
 _MINUTE: Final = 60
 _LIMIT: Final = "limit_"
-_NUMBER: Final = re.compile(r"[0-9]{1,12}(?:[.,][0-9]{1,3})?")
 _ON_THE_FORM: Final = {
     *("checkout_expires_in_seconds", "default_provider", "late_payment"),
     *("partial_refund", "refund_approval_threshold"),
@@ -30,7 +28,7 @@ _ON_THE_FORM: Final = {
 
 @router.get("")
 async def show_settings(desk: TheDesk) -> HTMLResponse:
-    person = desk.person()
+    person, language = desk.person(), desk.language
     async with desk.looking() as tx:
         settings = (await tenants.get(tx, person.tenant_id)).settings
         providers = [account.provider for account in await accounts.live(tx)]
@@ -38,7 +36,8 @@ async def show_settings(desk: TheDesk) -> HTMLResponse:
         "settings": settings,
         "minutes": settings.checkout_expires_in_seconds // _MINUTE,
         "limits": {
-            code: _major(limit, code) for code, limit in sorted(settings.refund_approval_threshold.items())
+            code: plainly(limit, code, language)
+            for code, limit in sorted(settings.refund_approval_threshold.items())
         },
         "providers": providers,
         "late": [*LatePolicy],
@@ -66,7 +65,7 @@ async def change_settings(
         defaultProvider=provider,
         latePayment=late,
         partialRefund=partial,
-        refundApprovalThreshold=_limits(form),
+        refundApprovalThreshold=_limits(form, desk.language),
     )
     await routes.change_settings(news, person, desk.here, desk.about)
     return desk.back(PATH, "saved")
@@ -77,22 +76,17 @@ def _seconds(minutes: str) -> Any:
     return int(minutes) * _MINUTE if minutes.isascii() and minutes.isdecimal() else minutes
 
 
-def _limits(form: dict[str, str]) -> dict[str, int]:
-    typed_in = {name.removeprefix(_LIMIT): value for name, value in form.items() if name.startswith(_LIMIT)}
+def _limits(form: dict[str, str], language: Language) -> dict[str, int]:
+    written = {name.removeprefix(_LIMIT): value for name, value in form.items() if name.startswith(_LIMIT)}
     if more := form.get("more_currency", "").upper():
-        typed_in[more] = form.get("more_limit", "")
-    return {currency: _minor(value, currency) for currency, value in typed_in.items() if value}
+        written[more] = form.get("more_limit", "")
+    return {code: _minor(value, code, language) for code, value in written.items() if value}
 
 
-def _minor(amount: str, currency: str) -> int:
-    """``amount`` as people write it, in major units. Raises ``ValidationFailed``."""
-    plain = amount.replace(" ", "").replace("\u00a0", "")
-    minor = Decimal(plain.replace(",", ".")).scaleb(exponent(currency)) if _NUMBER.fullmatch(plain) else None
-    if minor is None or minor != int(minor):
-        fault = "an amount of this currency is needed, such as 100000 or 99.50"
+def _minor(written: str, currency: str, language: Language) -> int:
+    """Raises ``ValidationFailed`` for what is no amount, ``CurrencyUnsupported`` for what is no currency."""
+    minor = amount(written, currency, language)
+    if minor is None:
+        fault = "an amount of this currency is needed"
         raise ValidationFailed(errors=(("/refundApprovalThreshold", fault),))
-    return int(minor)
-
-
-def _major(minor: int, currency: str) -> str:
-    return f"{Decimal(minor).scaleb(-exponent(currency)).normalize():f}"
+    return minor

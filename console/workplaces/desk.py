@@ -16,6 +16,7 @@ from api.strict import Model
 from console.frame import Crumb, address, back, framed
 from console.guard import TheVisitor, tenants_person, the_operator
 from console.pages import language_of, moment
+from console.reading import reading
 from console.texts import TEXTS
 from documents.words import money
 from domain.tenant import MAY_ADMINISTER, MAY_TRADE, Caller, Role
@@ -36,7 +37,7 @@ class Desk:
     ) -> None:
         self.request, self.here, self.who = request, here, who
         self.about, self.later = about, later
-        self.path = request.url.path
+        self.language = language_of(request)
 
     def person(self, roles: frozenset[Role] = frozenset(Role)) -> Caller:
         """The tenant's person who asks. Raises ``Forbidden`` for other roles and for the operator."""
@@ -49,15 +50,14 @@ class Desk:
 
     def looking(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that sees what they may see: their tenant's things; as the operator, all."""
-        database, caller = self.here.world.database, self.who.caller
-        return database.system() if caller is None else database.tenant(caller.tenant_id)
+        return reading(self.here, self.who)
 
     async def page(self, template: str, *crumbs: tuple[str, str], **facts: Any) -> HTMLResponse:
         """A page within the frame; ``template`` is one of ``templates/desk``.
 
         ``crumbs`` are the pages above it, each with the key of its name.
         """
-        language, caller = language_of(self.request), self.who.caller
+        language, caller = self.language, self.who.caller
         role = None if caller is None else caller.role
         common = {
             "at": partial(moment, language=language),
