@@ -4,7 +4,7 @@ from typing import Final
 
 EN: Final = {
     "nav_approvals": "Approvals",
-    "nav_endpoints": "Webhooks",
+    "nav_endpoints": "Endpoints",
     "nav_inbox": "Inbox",
     "nav_reconciliation": "Reconciliation",
     "nav_accounts": "Providers",
@@ -79,7 +79,7 @@ EN: Final = {
 
 HU: Final = {
     "nav_approvals": "Jóváhagyások",
-    "nav_endpoints": "Webhookok",
+    "nav_endpoints": "Végpontok",
     "nav_inbox": "Beérkezett események",
     "nav_reconciliation": "Egyeztetés",
     "nav_accounts": "Szolgáltatók",

@@ -23,10 +23,12 @@ async def show_runs(desk: TheDesk, offset: Annotated[int, Query(ge=0, le=1_000_0
     async with desk.looking() as tx:
         runs = await reconciliation.find(tx, PAGE, offset)
         found = await reconciliation.tally(tx, [run.id for run in runs])
+        names = await desk.names(tx, [run.tenant_id for run in runs])
         providers = [] if desk.who.caller is None else [each.provider for each in await accounts.live(tx)]
     facts = {
         "runs": [(run, RunAnswer.of(run, found[run.id])) for run in runs],
         "providers": providers,
+        "names": names,
         "next": offset + PAGE if len(runs) == PAGE else None,
     }
     return await desk.page("runs.html", **facts)
@@ -47,5 +49,7 @@ async def show_run(run_id: str, desk: TheDesk) -> HTMLResponse:
     """One, with what it found by class, and what has become of each difference."""
     async with desk.looking() as tx:
         run = await reconciliation.get(tx, run_id)
+        names = await desk.names(tx, [run.tenant_id])
     shown = await routes.run_in_full(desk.here, run.tenant_id, run_id)
-    return await desk.page("run.html", (PATH, "nav_reconciliation"), run=shown, owner=run.tenant_id)
+    facts = {"run": shown, "owner": run.tenant_id, "names": names}
+    return await desk.page("run.html", (PATH, "nav_reconciliation"), **facts)

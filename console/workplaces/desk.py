@@ -1,5 +1,6 @@
 """What all workplaces share: who sees what, how a page is put together, and what a form has to say."""
 
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Annotated, Any, Final, TypeVar
@@ -20,6 +21,7 @@ from console.reading import reading
 from console.texts import TEXTS
 from documents.words import money
 from domain.tenant import MAY_ADMINISTER, MAY_TRADE, Caller, Role
+from storage import tenants
 
 PAGE: Final = 50
 """How many rows a list shows at once."""
@@ -51,6 +53,10 @@ class Desk:
     def looking(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that sees what they may see: their tenant's things; as the operator, all."""
         return reading(self.here, self.who)
+
+    async def names(self, tx: AsyncConnection, ids: Iterable[str]) -> dict[str, str]:
+        """What tenants are called, for the operator's pages; a tenant's person needs nobody's name."""
+        return {} if self.who.caller is not None else await tenants.names(tx, sorted({*ids}))
 
     async def page(self, template: str, *crumbs: tuple[str, str], **facts: Any) -> HTMLResponse:
         """A page within the frame; ``template`` is one of ``templates/desk``.

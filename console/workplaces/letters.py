@@ -38,8 +38,10 @@ async def show_inbox(
     )
     async with desk.looking() as tx:
         found, tally = await letters.find(tx, wanted), await letters.tally(tx)
+        names = await desk.names(tx, [each.tenant_id for each in found])
     after = found[-1].id if len(found) == PAGE else None
-    return await desk.page("inbox.html", letters=found, tally=tally, states=_STATES, next=after)
+    facts = {"letters": found, "tally": tally, "states": _STATES, "names": names, "next": after}
+    return await desk.page("inbox.html", **facts)
 
 
 @router.get("/{letter_id}")
@@ -47,7 +49,9 @@ async def show_letter(letter_id: str, desk: TheDesk) -> HTMLResponse:
     """One, with the facts that were read from it and the hash of its body. The body may hold anything."""
     async with desk.looking() as tx:
         found = await letters.get(tx, letter_id)
-    return await desk.page("letter.html", (PATH, "nav_inbox"), letter=found, facts=_facts(found))
+        names = await desk.names(tx, [found.tenant_id])
+    facts = {"letter": found, "said": _facts(found), "names": names}
+    return await desk.page("letter.html", (PATH, "nav_inbox"), **facts)
 
 
 def _facts(letter: Held) -> dict[str, str]:

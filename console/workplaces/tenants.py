@@ -95,7 +95,9 @@ async def show_attention(desk: TheDesk) -> HTMLResponse:
     desk.operator()
     async with desk.looking() as tx:
         found = await attention.matters(tx, desk.here.world.clock())
-    return await desk.page("attention.html", matters=[(matter, _page_of(matter)) for matter in found])
+        names = await desk.names(tx, [matter.tenant_id for matter in found])
+    matters = [(matter, _page_of(matter)) for matter in found]
+    return await desk.page("attention.html", matters=matters, names=names)
 
 
 def _page_of(matter: Matter) -> str | None:
