@@ -55,10 +55,10 @@ async def test_an_owner_adds_an_address_by_keyboard_and_sees_the_secret_once(
 ) -> None:
     await sign_in(page, tenant)
     await page.goto("/console/endpoints")
-    await page.get_by_label(EN["ep_url"]).focus()
+    await page.get_by_label(EN["ep_url"], exact=True).focus()
     await page.keyboard.type(receiver.url)
     await page.keyboard.press("Enter")
-    secret = await page.get_by_label(EN["desk_secret"]).input_value()
+    secret = await page.get_by_label(EN["desk_secret"], exact=True).input_value()
     assert secret.startswith("whsec_")
     assert secret not in page.url
     await reach(page, EN["desk_kept"])

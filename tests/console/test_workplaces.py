@@ -3,6 +3,8 @@
 import secrets
 from typing import Any
 
+import pytest
+
 from tests.console.payers import Read
 from tests.console.people import Clerk, buttons, told
 from tests.house import House, Receiver, Tenant, eventually
@@ -12,6 +14,7 @@ from tests.stories.test_approvals import approval_of, careful, decide, waiting
 # --- Approvals ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_second_person_lets_a_refund_go_and_whoever_asked_for_it_cannot(house: House) -> None:
     tenant, approver = await careful(house)
     _, approval = await waiting(tenant)
@@ -31,6 +34,7 @@ async def test_a_second_person_lets_a_refund_go_and_whoever_asked_for_it_cannot(
     assert (await approval_of(tenant, approval["id"]))["status"] == "APPROVED"
 
 
+@pytest.mark.slow
 async def test_who_is_no_approver_decides_nothing_and_another_tenants_question_is_not_there(
     house: House,
 ) -> None:
@@ -54,6 +58,7 @@ async def test_who_is_no_approver_decides_nothing_and_another_tenants_question_i
 # --- Webhook endpoints and deliveries -------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_an_owner_listens_somewhere_tries_it_and_sends_again(house: House, receiver: Receiver) -> None:
     tenant = await house.tenant()
     async with Clerk.of(house, tenant) as anna:
@@ -105,6 +110,7 @@ def leading(page: Read, to: str) -> str:
 # --- The inbox ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_the_operator_has_a_dead_event_heard_again_and_its_tenant_may_only_look(
     house: House, tenant: Tenant
 ) -> None:
@@ -135,6 +141,7 @@ async def test_the_operator_has_a_dead_event_heard_again_and_its_tenant_may_only
 # --- Tenants and what waits for the operator ------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_the_operator_registers_a_tenant_finds_it_and_suspends_it(house: House) -> None:
     name = f"Bolt {secrets.token_hex(4)}"
     async with Clerk.of(house, None) as operator:
@@ -220,6 +227,7 @@ async def test_an_owner_chooses_in_minutes_and_in_amounts_as_people_write_them(
 # --- Books and the record -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_comparison_is_started_and_shows_what_it_found(house: House, tenant: Tenant) -> None:
     async with Clerk.of(house, tenant) as anna, Clerk.of(house, None) as operator:
         begun = await anna.does("/console/reconciliation", "start_run")
