@@ -64,6 +64,7 @@ async def test_an_owner_adds_an_address_by_keyboard_and_sees_the_secret_once(
     await reach(page, EN["desk_kept"])
     await expect(page.get_by_role("heading", level=1)).to_have_text(receiver.url)
     await reach(page, EN["ep_test"])
+    await expect(page.get_by_role("status")).to_have_text(EN["done_tested"])
     await receiver.count(1)
     assert secret not in await page.content()
 
