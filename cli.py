@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.markup import escape
@@ -314,12 +314,22 @@ def _show_dossier(dossier: dict[str, Any]) -> None:
         _show_table(title, rows)
 
 
+# Long names and what repeats: a terminal is 80 wide.
+_ONLY_IN_JSON: Final = frozenset(
+    {
+        *("evidence_sha256", "transaction_id", "delivery_id", "requester_credential_id", "first_called_at"),
+        *("approval_id", "refund_id", "updated_at", "endpoint", "url", "provider_reference", "failure"),
+    }
+)
+
+
 def _show_table(title: str, rows: list[dict[str, Any]]) -> None:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in rows[0]:
+    shown = [column for column in rows[0] if column not in _ONLY_IN_JSON]
+    for column in shown:
         table.add_column(column.replace("_", " "), style="dim" if column == "at" else "", overflow="fold")
     for row in rows:
-        table.add_row(*(escape(_plain(value)) for value in row.values()))
+        table.add_row(*(escape(_plain(row[column])) for column in shown))
     console.print(table, "")
 
 

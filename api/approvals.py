@@ -9,6 +9,7 @@ from api.deps import About, AnyCaller, Exchange, House, TheHouse, Trader, actor
 from api.strict import Answer, Instant, Model, StrictRoute
 from domain.approval import LIFE, Approval, ApprovalKind, ApprovalState, check_decider
 from domain.errors import IllegalTransition
+from domain.session import PLATFORM
 from domain.tenant import Caller
 from domain.text import FreeText
 from domain.verdicts import Choice
@@ -68,14 +69,32 @@ def asker(here: House, who: Caller, reason: str | None, about: Exchange) -> Aske
     )
 
 
+def operators_asker(here: House, reason: str | None, about: Exchange) -> Asker:
+    """The platform's operator as one who needs a second person, who is the tenant's."""
+    return Asker(
+        by=PLATFORM,
+        credential_id=None,
+        reason=reason,
+        until=here.world.clock() + here.world.scaled(LIFE),
+        correlation_id=about.request_id,
+    )
+
+
 @router.post("/payments/{payment_id}/review", status_code=202)
 async def review_payment(
     payment_id: str, body: NewReview, who: Trader, here: TheHouse, about: About, later: BackgroundTasks
 ) -> ApprovalAnswer:
     """Ask an approver to have money under review accepted, or given back."""
-    async with here.world.database.tenant(who.tenant_id) as tx:
-        wanted = asker(here, who, body.reason, about)
-        approval = await approvals.ask_review(tx, payment_id, body.decision, wanted, here.world.clock())
+    wanted = asker(here, who, body.reason, about)
+    return await propose(here, who.tenant_id, payment_id, (body.decision, wanted), later)
+
+
+async def propose(
+    here: House, tenant_id: str, payment_id: str, proposal: tuple[Choice, Asker], later: BackgroundTasks
+) -> ApprovalAnswer:
+    """Put the question, whoever asks it. Raises ``NotFound`` or ``IllegalTransition``."""
+    async with here.world.database.tenant(tenant_id) as tx:
+        approval = await approvals.ask_review(tx, payment_id, *proposal, here.world.clock())
     later.add_task(_tell, here, approval, [])
     return ApprovalAnswer.of(approval)
 

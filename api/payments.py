@@ -1,9 +1,7 @@
 """Payments over HTTP."""
 
 import asyncio
-import base64
-import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Final, NamedTuple, Self
 
 import structlog
@@ -13,7 +11,7 @@ from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeou
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from api import routing
+from api import cursors, routing
 from api.deps import (
     About,
     Address,
@@ -28,7 +26,7 @@ from api.deps import (
     in_public,
     vouched_for,
 )
-from api.strict import Answer, Instant, Model, Moment, StrictRoute, in_utc
+from api.strict import Answer, Instant, Model, Moment, StrictRoute
 from domain.entitlement import Grant
 from domain.errors import (
     AlreadyPaid,
@@ -37,7 +35,6 @@ from domain.errors import (
     NotFound,
     ProviderRejected,
     Refusal,
-    ValidationFailed,
 )
 from domain.events import payment_announcement
 from domain.money import CurrencyCode, Money, PayableAmount, check_amount
@@ -45,7 +42,7 @@ from domain.payment import OPEN, DisputeStatus, Payment, PaymentOrder, PaymentSt
 from domain.tenant import Caller
 from domain.text import Email, FreeText, Url
 from domain.values import new_id
-from storage import audit, payments, tenants
+from storage import audit, payments, searches, tenants
 from workflows import messages
 
 router = APIRouter(prefix="/v1/payments", tags=["payments"], route_class=StrictRoute)
@@ -168,8 +165,8 @@ def _wanted(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     cursor: Annotated[str | None, Query(max_length=256)] = None,
-) -> payments.PaymentFilter:
-    return payments.PaymentFilter(
+) -> searches.PaymentFilter:
+    return searches.PaymentFilter(
         user_id=user_id,
         status=status,
         order_id=order_id,
@@ -177,22 +174,11 @@ def _wanted(
         created_to=created_to,
         limit=limit,
         offset=offset,
-        after=None if cursor is None else _after(cursor),
+        after=None if cursor is None else cursors.place(cursor, "pay"),
     )
 
 
-def _after(cursor: str) -> tuple[datetime, str]:
-    try:
-        at, payment_id = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
-        moment = in_utc(datetime.fromisoformat(at))
-    except ValueError:
-        payment_id = ""
-    if not re.fullmatch(r"pay_[0-9a-z]{26}", payment_id):
-        raise ValidationFailed(errors=(("/query/cursor", "this is not a cursor of ours"),))
-    return moment, payment_id
-
-
-Wanted = Annotated[payments.PaymentFilter, Depends(_wanted)]
+Wanted = Annotated[searches.PaymentFilter, Depends(_wanted)]
 # What an order takes from the request as it is.
 _AS_SENT: Final = {
     "user_id",
@@ -345,14 +331,14 @@ async def nudge(here: House, payment: Payment) -> None:
 async def list_payments(who: AnyCaller, here: TheHouse, wanted: Wanted) -> PaymentPage:
     """The tenant's payments, newest first."""
     async with here.world.database.tenant(who.tenant_id) as tx:
-        found, total = await payments.find(tx, wanted)
+        found, total = await searches.find(tx, wanted)
     more = len(found) == wanted.limit
     return PaymentPage(
         data=[PaymentAnswer.of(payment) for payment in found],
         total=total,
         limit=wanted.limit,
         offset=wanted.offset,
-        next_cursor=_cursor(found[-1]) if more else None,
+        next_cursor=cursors.cursor(found[-1].order.created_at, found[-1].id) if more else None,
     )
 
 
@@ -389,7 +375,3 @@ async def _cancelled(here: House, payment: Payment) -> Payment:
         async with here.world.database.tenant(payment.order.tenant_id) as tx:
             return await payments.get(tx, payment.id)
     return payment.as_of(progress)
-
-
-def _cursor(last: Payment) -> str:
-    return base64.urlsafe_b64encode(f"{last.order.created_at.isoformat()} {last.id}".encode()).decode()

@@ -43,7 +43,7 @@ async def get(tx: AsyncConnection, dispute_id: str, *, lock: bool = False) -> Di
     row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
     if row is None:
         raise NotFound
-    return _dispute(row)
+    return of_row(row)
 
 
 async def named(tx: AsyncConnection, account_id: str, reference: str) -> Dispute | None:
@@ -52,7 +52,7 @@ async def named(tx: AsyncConnection, account_id: str, reference: str) -> Dispute
         disputes.c.account_id == account_id, disputes.c.provider_reference == reference
     )
     row = (await tx.execute(query)).one_or_none()
-    return None if row is None else _dispute(row)
+    return None if row is None else of_row(row)
 
 
 async def find(
@@ -64,7 +64,7 @@ async def find(
         query = query.where(disputes.c.payment_id == payment_id)
     if state is not None:
         query = query.where(disputes.c.state == state)
-    return [_dispute(row) for row in await tx.execute(query.limit(limit).offset(offset))]
+    return [of_row(row) for row in await tx.execute(query.limit(limit).offset(offset))]
 
 
 async def move(
@@ -160,7 +160,7 @@ async def _written(
             .returning(disputes)
         )
     ).one_or_none()
-    return None if row is None else _dispute(row)
+    return None if row is None else of_row(row)
 
 
 def _heard_anew(to: DisputeState) -> dict[str, Any]:
@@ -195,7 +195,7 @@ async def note(tx: AsyncConnection, dispute_id: str, **facts: datetime | int | s
             update(disputes).where(disputes.c.id == dispute_id).values(**facts).returning(disputes)
         )
     ).one()
-    return _dispute(row)
+    return of_row(row)
 
 
 async def looked_at(tx: AsyncConnection, dispute_id: str, now: datetime) -> Dispute | None:
@@ -205,7 +205,7 @@ async def looked_at(tx: AsyncConnection, dispute_id: str, now: datetime) -> Disp
             update(disputes).where(disputes.c.id == dispute_id).values(looked_at=now).returning(disputes)
         )
     ).one_or_none()
-    return None if row is None else _dispute(row)
+    return None if row is None else of_row(row)
 
 
 async def statement(tx: AsyncConnection, dispute_id: str) -> str | None:
@@ -237,10 +237,10 @@ async def neglected(
         .order_by(disputes.c.created_at)
         .limit(limit)
     )
-    return [_dispute(row).ref for row in rows]
+    return [of_row(row).ref for row in rows]
 
 
-def _dispute(row: Row[Any]) -> Dispute:
+def of_row(row: Row[Any]) -> Dispute:
     facts = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
     return Dispute(
         money=Money(amount_minor=row.amount_minor, currency=row.currency),

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from operator import eq, ge, le
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -292,44 +291,6 @@ async def history(tx: AsyncConnection, payment_id: str) -> list[dict[str, Any]]:
         .order_by(payment_events.c.at, payment_events.c.id)
     )
     return [dict(row) for row in rows.mappings()]
-
-
-class PaymentFilter(Value):
-    """Which payments a list shows. ``after`` is the (created_at, id) of the last one seen."""
-
-    user_id: str | None = None
-    status: PaymentStatus | None = None
-    order_id: str | None = None
-    created_from: datetime | None = None
-    created_to: datetime | None = None
-    after: tuple[datetime, str] | None = None
-    limit: int = 20
-    offset: int = 0
-
-
-async def find(tx: AsyncConnection, wanted: PaymentFilter) -> tuple[Sequence[Payment], int]:
-    """One page, newest first, and how many there are in all."""
-    query = _narrowed(select(payments), wanted)
-    total = (await tx.execute(_narrowed(select(func.count()).select_from(payments), wanted))).scalar_one()
-    if wanted.after is not None:
-        query = query.where(tuple_(payments.c.created_at, payments.c.id) < tuple_(*wanted.after))
-    rows = await tx.execute(
-        query.order_by(payments.c.created_at.desc(), payments.c.id.desc())
-        .limit(wanted.limit)
-        .offset(wanted.offset)
-    )
-    return [of_row(row) for row in rows], total
-
-
-def _narrowed(query: Select[Any], wanted: PaymentFilter) -> Select[Any]:
-    asked = (
-        (payments.c.user_id, eq, wanted.user_id),
-        (payments.c.status, eq, wanted.status),
-        (payments.c.order_id, eq, wanted.order_id),
-        (payments.c.created_at, ge, wanted.created_from),
-        (payments.c.created_at, le, wanted.created_to),
-    )
-    return query.where(*(holds(column, value) for column, holds, value in asked if value is not None))
 
 
 async def nudged(tx: AsyncConnection, payment_id: str, not_since: datetime, now: datetime) -> bool:

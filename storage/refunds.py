@@ -102,7 +102,7 @@ async def request(tx: AsyncConnection, payment: Payment, wish: Wish, now: dateti
     if row is None:
         # The same key, at the same moment, for another payment.
         raise IdempotencyConflict
-    return _refund(row)
+    return of_row(row)
 
 
 async def get(tx: AsyncConnection, refund_id: str, *, lock: bool = False) -> Refund:
@@ -111,7 +111,7 @@ async def get(tx: AsyncConnection, refund_id: str, *, lock: bool = False) -> Ref
     row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
     if row is None:
         raise NotFound
-    return _refund(row)
+    return of_row(row)
 
 
 async def by_key(tx: AsyncConnection, key: str, digest: str) -> Refund | None:
@@ -121,7 +121,7 @@ async def by_key(tx: AsyncConnection, key: str, digest: str) -> Refund | None:
         return None
     if row.digest != digest:
         raise IdempotencyConflict
-    return _refund(row)
+    return of_row(row)
 
 
 async def find(tx: AsyncConnection, payment_id: str | None, limit: int, offset: int) -> list[Refund]:
@@ -129,7 +129,7 @@ async def find(tx: AsyncConnection, payment_id: str | None, limit: int, offset: 
     query = select(refunds).order_by(refunds.c.created_at.desc(), refunds.c.id.desc())
     if payment_id is not None:
         query = query.where(refunds.c.payment_id == payment_id)
-    return [_refund(row) for row in await tx.execute(query.limit(limit).offset(offset))]
+    return [of_row(row) for row in await tx.execute(query.limit(limit).offset(offset))]
 
 
 async def calling(tx: AsyncConnection, refund_id: str) -> Call:
@@ -171,7 +171,7 @@ async def move(
     ).one_or_none()
     if moved is None:
         return []
-    told = _refund(moved)
+    told = of_row(moved)
     rights = await entitlements.of_payment(tx, told.payment_id, now)
     payment = await _summed(tx, told, refund.state)
     invoice_id = payment.order.invoice_id
@@ -218,7 +218,7 @@ async def decided(tx: AsyncConnection, refund_id: str, to: RefundState, cause: C
             .returning(refunds)
         )
     ).one()
-    refund = _refund(moved)
+    refund = of_row(moved)
     payment = await _summed(tx, refund, RefundState.PENDING_APPROVAL)
     await all_payments.note(tx, payment, cause)
     told = refund_announcement(refund, EVENT_OF_DECISION[to])
@@ -270,7 +270,7 @@ async def named(tx: AsyncConnection, said: RefundObservation, *, lock: bool = Tr
     known += [refunds.c.provider_reference == said.reference] if said.reference else []
     query = select(refunds).where(refunds.c.payment_id == said.payment_id, or_(false(), *known))
     row = (await tx.execute(query.with_for_update() if lock else query)).one_or_none()
-    return None if row is None else _refund(row)
+    return None if row is None else of_row(row)
 
 
 async def unsettled(
@@ -294,10 +294,10 @@ async def unsettled(
         .limit(limit)
     )
     # A workflow that has asked the provider knows that it may.
-    return [_refund(row).ref.model_copy(update={"approval_id": None} if row.attempts else {}) for row in rows]
+    return [of_row(row).ref.model_copy(update={"approval_id": None} if row.attempts else {}) for row in rows]
 
 
-def _refund(row: Row[Any]) -> Refund:
+def of_row(row: Row[Any]) -> Refund:
     facts = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
     return Refund(
         money=Money(amount_minor=row.amount_minor, currency=row.currency),

@@ -1,12 +1,12 @@
 """Nobody has the console do something in somebody's name: no other site, no other session, no address."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from console.guard import place
+from console.guard import ConsoleRoute, FormRoute, place
 from tests.console.payers import Read
 from tests.house import House, Json, Tenant
 from tests.security.person import Person, form_token, routes
@@ -16,6 +16,10 @@ CHANGING = sorted(
     str(route.path)
     for route in routes()
     if str(route.path).startswith("/console") and {*(route.methods or ())} - READING
+)
+AT_THE_DOOR = (
+    *("/console/login", "/console/login/operator", "/console/logout"),
+    *("/console/sessions/end-others", "/console/sessions/{session_id}/end"),
 )
 # What browsers say of a form on a page that is not ours.
 FOREIGN: dict[str, Json] = {
@@ -52,6 +56,13 @@ async def standing(tenant: Tenant) -> list[Any]:
     return await tenant.rows("SELECT id, ends_at FROM console_sessions ORDER BY id")
 
 
+def each_with_some(cases: list[Json]) -> Iterator[tuple[str, Json]]:
+    """The guard is one, so all is tried where it began, and at every other form something else."""
+    for number, path in enumerate(CHANGING):
+        for case in cases if path in AT_THE_DOOR else [cases[number % len(cases)]]:
+            yield path, case
+
+
 def refused(answer: httpx.Response) -> None:
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
@@ -71,7 +82,14 @@ def spelt(person: Person, headers: Json) -> dict[str, str]:
 
 
 def test_the_console_has_forms() -> None:
-    assert {"/console/login", "/console/logout", "/console/sessions/{session_id}/end"} <= {*CHANGING}
+    assert {*AT_THE_DOOR} <= {*CHANGING}
+
+
+def test_no_form_of_the_console_goes_without_the_guard() -> None:
+    for route in routes():
+        if str(route.path) in CHANGING:
+            guarded = FormRoute if str(route.path).startswith("/console/login") else ConsoleRoute
+            assert isinstance(route.original_route, guarded), route.path
 
 
 async def test_a_form_on_anybody_elses_page_does_nothing(anna: Person, eve: Person, tenant: Tenant) -> None:
@@ -80,9 +98,8 @@ async def test_a_form_on_anybody_elses_page_does_nothing(anna: Person, eve: Pers
     other = (await eve.sessions())[-1]
     before, token = await standing(tenant), await anna.form_token()
     form = {"form_token": token, "admin_key": anna.house.ready["adminKey"]} | who(tenant)
-    for path in CHANGING:
-        for headers in FOREIGN.values():
-            refused(await anna.http.post(filled(path, other), data=form, headers=spelt(anna, headers)))
+    for path, headers in each_with_some([*FOREIGN.values()]):
+        refused(await anna.http.post(filled(path, other), data=form, headers=spelt(anna, headers)))
     assert await standing(tenant) == before
 
 
@@ -96,10 +113,11 @@ async def test_a_form_without_its_own_sessions_token_does_nothing(
         *({}, {"form_token": ""}, {"form_token": theirs}, {"form_token": mine[:-1]}, {"token": mine}),
         *({"form_token": mine + "A"}, {"form_token": "ő\0"}, {"form_token": mine.swapcase()}),
     )
-    for path in CHANGING:
+    for path, form in each_with_some([*missing]):
         if not path.startswith("/console/login"):
-            for form in missing:
-                refused(await anna.http.post(filled(path, other), data=form, headers=anna.ours))
+            refused(await anna.http.post(filled(path, other), data=form, headers=anna.ours))
+    for path in AT_THE_DOOR:
+        if not path.startswith("/console/login"):
             # Neither the address nor a file nor JSON is where a form has its token.
             address = filled(path, other) + f"?form_token={mine}"
             refused(await anna.http.post(address, headers=anna.ours))

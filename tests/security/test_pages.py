@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +29,8 @@ NOT_FOR_PEOPLE: Final = "/v1/"
 async def shop(house: House) -> Tenant:
     """Whatever can be called by a name is called by the canary."""
     tenant = await house.tenant(name=CANARY, organization=CANARY)
+    hook = {"url": "http://127.0.0.1:9/hook", "description": CANARY}
+    assert (await tenant.call("POST", "/v1/webhook-endpoints", json=hook)).status_code == 201
     await plan(tenant, name=CANARY, description=CANARY)
     return tenant
 
@@ -63,15 +66,21 @@ def addresses(*, guides: bool = False, **known: str) -> list[str]:
         else:
             # Once with what is there, and once with what is not.
             for names in (known | {"rest": "nothing"}, dict.fromkeys([*known, "rest"], "nothing")):
-                found.append(re.sub(r":path(?=\})", "", path).format(**names))
+                found.append(re.sub(r":path(?=\})", "", path).format_map(defaultdict(_unknown, names)))
     return sorted({*found, "/", "/nothing"})
+
+
+def _unknown() -> str:
+    return "nothing"
 
 
 async def opened(person: Person, shop: Tenant, *, guides: bool = False) -> dict[str, httpx.Response]:
     """Every address, with what a browser got there. A payer's address has its token."""
     payment = await shop.open(description=CANARY)
+    (endpoint,) = await shop.rows("SELECT id FROM webhook_endpoints")
+    known = {"payment_id": payment["id"], "tenant_id": shop.id, "endpoint_id": endpoint["id"]}
     found = {}
-    for address in addresses(guides=guides, payment_id=payment["id"], tenant_id=shop.id):
+    for address in addresses(guides=guides, **known):
         token = {"token": payment["checkoutToken"]} if payment["id"] in address else None
         found[address] = await person.http.get(address, params=token)
     return found
