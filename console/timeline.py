@@ -129,7 +129,6 @@ def _call(line: Line) -> Iterator[Happening]:
                 state=line["state"],
                 reference=line["reference"],
                 tries=line["attempts"] if line["attempts"] > 1 else None,
-                unsure=line["unsure"],
             ),
         )
 
