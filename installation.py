@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from functools import partial
 
 import httpx
+from prometheus_client import CollectorRegistry
 from temporalio.client import Client
 from temporalio.converter import DataConverter
+from temporalio.runtime import Runtime
 
+from activities.measures import Measures
 from activities.outbound import Gate, guarded_client
-from activities.world import World
+from activities.world import World, lines_of
 from api.tokens import Tokens
 from settings import KeySettings, Settings, key_bytes
 from storage.database import Database
@@ -22,13 +25,14 @@ from storage.wrapping import KeyProvider, LocalKeys
 from workflows import messages, payloads
 
 
-async def connect_temporal(settings: Settings, *, lazy: bool) -> Client:
+async def connect_temporal(settings: Settings, *, lazy: bool, runtime: Runtime | None = None) -> Client:
     """A client; a lazy one connects with its first call, so that its owner starts when Temporal is away."""
     return await Client.connect(
         settings.temporal_address,
         namespace=settings.temporal_namespace,
         data_converter=converter_of(settings),
         lazy=lazy,
+        runtime=runtime,
     )
 
 
@@ -80,8 +84,11 @@ def _identity(settings: KeySettings) -> Identity:
 
 
 @asynccontextmanager
-async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[World]:
+async def open_world(
+    settings: Settings, temporal: Client, measures: Measures | None = None
+) -> AsyncIterator[World]:
     """Everything outside that a step or a route touches, open for as long as it is entered."""
+    measures = measures or Measures(CollectorRegistry())
     database = Database(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
     # How long an answer may take is each caller's to say; that nobody listens shows sooner.
@@ -107,6 +114,8 @@ async def open_world(settings: Settings, temporal: Client) -> AsyncIterator[Worl
                 start_payment=partial(messages.start_payment, temporal),
                 wake_subscription=partial(messages.wake_subscription, temporal),
                 payers_page=tokens_of(settings).payers_page,
+                measures=measures,
+                lines=lines_of(measures),
             )
     finally:
         await database.close()

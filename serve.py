@@ -9,15 +9,18 @@ from functools import partial
 import uvicorn
 from fastapi import FastAPI
 from limits.aio.storage import RedisStorage
+from prometheus_client import CollectorRegistry
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from starlette.types import ASGIApp
 
+from activities.measures import Measures, new_registry
 from activities.world import World
 from api import app
 from api.deps import House
 from api.limits import Limits, Windows
+from api.measures import Requests
 from api.patience import Patience
 from console import app as pages
 from installation import connect_temporal, open_world, tokens_of
@@ -27,11 +30,15 @@ from storage.windows import Windows as DatabaseWindows
 
 
 @asynccontextmanager
-async def open_house(settings: Settings) -> AsyncIterator[House]:
+async def open_house(settings: Settings, requests: Requests | None = None) -> AsyncIterator[House]:
     """Everything the routes use. Nothing here waits for another server; ``/readyz`` tells what is missing."""
+    requests = requests or Requests(new_registry())
+    # Routes take no steps, but some of them call companies.
+    measures = Measures(CollectorRegistry())
+    requests.registry.register(measures.calls)
     temporal = await connect_temporal(settings, lazy=True)
     platform_key = settings.sandbox_platform_key
-    async with open_world(settings, temporal) as world, shared_windows(settings, world) as windows:
+    async with open_world(settings, temporal, measures) as world, shared_windows(settings, world) as windows:
         yield House(
             world=world,
             temporal=temporal,
@@ -42,6 +49,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             api_base_allowed=settings.provider_api_base_allowed,
             sandbox_platform_key=platform_key.get_secret_value() if platform_key else None,
             limits=Limits(settings.rates, windows, world.clock, salt=_salt(settings)),
+            requests=requests,
             temporal_ui=settings.temporal_ui,
         )
 
@@ -78,8 +86,12 @@ def _salt(settings: Settings) -> bytes:
 
 
 def application(settings: Settings) -> FastAPI:
+    requests = Requests(new_registry())
     application = app.build(
-        partial(open_house, settings), public_url=settings.base_url, development=settings.development
+        partial(open_house, settings, requests),
+        public_url=settings.base_url,
+        development=settings.development,
+        requests=requests,
     )
     pages.install(application)
     return application

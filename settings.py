@@ -173,6 +173,12 @@ class Settings(KeySettings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     public_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8000")
 
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    """Where the worker serves its figures (`/metrics`) and that it lives (`/livez`); without it, nowhere."""
+    sdk_metrics_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    """Where, on this machine alone, Temporal's SDK hands its figures to that page; else at any free port."""
+
     admin_key: SecretStr
     previous_admin_key: SecretStr | None = None
     """Let in as well, while those who hold it change over."""

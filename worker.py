@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sys
+import time
 import traceback
 from datetime import timedelta
 from typing import Any, Final
@@ -13,6 +14,7 @@ import structlog
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, FailureError
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 from temporalio.worker import (
     ActivityInboundInterceptor,
@@ -26,12 +28,14 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.approval import ApprovalActivities
 from activities.courier import CourierActivities
 from activities.dispute import DisputeActivities
+from activities.measures import Measures, new_registry
 from activities.payment import PaymentActivities
 from activities.reconciliation import ReconciliationActivities
 from activities.refund import RefundActivities
 from activities.subscription import SubscriptionActivities
 from activities.world import World
 from domain.errors import NotYet, Refusal
+from exposition import showing
 from installation import connect_temporal, open_world
 from logs import configure_logging
 from settings import Settings, read
@@ -93,6 +97,32 @@ class _Failures(ActivityInboundInterceptor):
             raise ApplicationError(f"{type(bug).__name__} in {where[-1]}", type=type(bug).__name__) from None
 
 
+class Timed(Interceptor):
+    """Has each attempt at a step measured. Stands inside of ``Failures``, where refusals are still ours."""
+
+    def __init__(self, measures: Measures) -> None:
+        self._measures = measures
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
+        return _Timed(next, self._measures)
+
+
+class _Timed(ActivityInboundInterceptor):
+    def __init__(self, inner: ActivityInboundInterceptor, measures: Measures) -> None:
+        super().__init__(inner)
+        self._measures = measures
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002
+        began, trouble = time.monotonic(), None
+        try:
+            return await super().execute_activity(input)
+        except BaseException as error:
+            trouble = error
+            raise
+        finally:
+            self._measures.stepped(activity.info().activity_type, trouble, time.monotonic() - began)
+
+
 def not_yet(_: PatchActivationInput) -> bool:
     """Begin no ``workflow.patched`` step: a worker that does not know it could not go on after it.
 
@@ -107,7 +137,7 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
     subscription, approval = SubscriptionActivities(world), ApprovalActivities(world)
     courier, books = CourierActivities(world), ReconciliationActivities(world)
     steps: dict[str, Any] = {
-        "interceptors": [Failures()],
+        "interceptors": [Failures(), Timed(world.measures)],
         # Fairness between tenants works on tasks that go through the server.
         "disable_eager_activity_execution": True,
         "graceful_shutdown_timeout": _GRACE,
@@ -175,11 +205,17 @@ def build(temporal: Client, world: World, *, hold_patches: bool = False) -> list
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Work until told to stop, then finish what is in hand. Waits for Temporal as long as it takes."""
-    temporal = await _connected(settings, stop)
-    if temporal is None:
-        return
+    registry = new_registry()
+    measures = Measures(registry)
+    async with showing(settings, registry) as runtime:
+        temporal = await _connected(settings, stop, runtime)
+        if temporal is not None:
+            await _work(settings, temporal, measures, stop)
+
+
+async def _work(settings: Settings, temporal: Client, measures: Measures, stop: asyncio.Event) -> None:
     async with (
-        open_world(settings, temporal) as world,
+        open_world(settings, temporal, measures) as world,
         Sweeps(world, temporal, settings.audit_checkpoints_file).running(),
     ):
         workers = build(temporal, world, hold_patches=settings.hold_patches)
@@ -192,10 +228,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await asyncio.gather(*running)
 
 
-async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
+async def _connected(settings: Settings, stop: asyncio.Event, runtime: Runtime | None) -> Client | None:
     while not stop.is_set():
         try:
-            return await connect_temporal(settings, lazy=False)
+            return await connect_temporal(settings, lazy=False, runtime=runtime)
         except (RuntimeError, RPCError):
             log.warning("waiting_for_temporal", address=settings.temporal_address)
         await asyncio.sleep(1)

@@ -17,7 +17,7 @@ from temporalio import activity
 
 from activities.exchange import Exchange, exchange
 from activities.world import World
-from domain.delivery import Tried, disabled_announcement, judge
+from domain.delivery import Tried, Verdict, disabled_announcement, judge
 from domain.endpoint import DisabledReason, Endpoint
 from domain.events import body
 from domain.signatures import sign
@@ -166,6 +166,7 @@ class _Turn:
             elif verdict.trouble is not None:
                 self.woken |= await self._disable(tx, tried, verdict.trouble, verdict.failing_since)
                 self.over = True
+        self.world.measures.delivered(_ending(tried, verdict), came.seconds)
         self.over |= slow
         self.troubled |= not tried.delivered
 
@@ -186,3 +187,9 @@ class _Turn:
         await audit.record(tx, deed)
         told = disabled_announcement(here.id, here.url, trouble, since, tried.status)
         return set(await events.announce(tx, here.tenant_id, [told], tried.at))
+
+
+def _ending(tried: Tried, verdict: Verdict) -> str:
+    if tried.delivered:
+        return "delivered"
+    return "gave_up" if verdict.next_at is None else "failed"

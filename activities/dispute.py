@@ -132,6 +132,7 @@ class DisputeActivities:
 
     async def _hear(self, ref: DisputeRef, said: DisputeObservation) -> None:
         world, now, endpoints, odd = self._world, self._world.clock(), [], None
+        effect: inbox.Effect | None = None
         async with world.database.tenant(ref.tenant_id) as tx:
             payment = await payments.get(tx, ref.payment_id, lock=True)
             if payment.status in OPEN:
@@ -149,9 +150,10 @@ class DisputeActivities:
             elif verdict.note != "echo":
                 await payments.remark(tx, payment, _cause(payment, said, verdict.note, now))
             if said.inbox_id is not None and odd is None:
-                await inbox.processed(tx, said.inbox_id, verdict.note, now)
+                effect = await inbox.processed(tx, said.inbox_id, verdict.note, now)
             elif said.inbox_id is not None:
                 await inbox.quarantine(tx, said.inbox_id, odd or "", now)
+        world.measures.took_effect(effect)
         if odd is not None:
             alert("word_not_understood", why=odd, payment_id=ref.payment_id, dispute=said.reference)
         await world.wake(ref.tenant_id, endpoints)

@@ -105,6 +105,7 @@ class RefundActivities:
 
     async def _hear(self, ref: PaymentRef, said: RefundObservation) -> None:
         world, now, endpoints, odd = self._world, self._world.clock(), [], None
+        effect: inbox.Effect | None = None
         async with world.database.tenant(ref.tenant_id) as tx:
             payment = await payments.get(tx, ref.payment_id, lock=True)
             if payment.status in OPEN:
@@ -119,9 +120,10 @@ class RefundActivities:
                     endpoints = await refunds.move(tx, refund, verdict.to, said, now)
                 odd = verdict.note if verdict.note in _ODD else None
             if said.inbox_id is not None and odd is None:
-                await inbox.processed(tx, said.inbox_id, said.word, now)
+                effect = await inbox.processed(tx, said.inbox_id, said.word, now)
             elif said.inbox_id is not None:
                 await inbox.quarantine(tx, said.inbox_id, odd or "", now)
+        world.measures.took_effect(effect)
         if odd is not None:
             alert("word_not_understood", why=odd, payment_id=ref.payment_id, refund=said.reference)
         await world.wake(ref.tenant_id, endpoints)

@@ -70,7 +70,7 @@ async def settle(world: World, report: Report, leave: Call | None = None) -> Pro
             checkout_url=said.checkout_url,
         )
         moved = await payments.move(tx, ref.payment_id, verdict, change, now)
-        await _file(tx, said, verdict, now)
+        effect = await _file(tx, said, verdict, now)
         cause = _cause(payment, said, verdict, now)
         if moved is not None:
             if change.captured is not None:
@@ -82,6 +82,7 @@ async def settle(world: World, report: Report, leave: Call | None = None) -> Pro
                 await payments.remark(tx, payment, cause)
             # Perhaps this is a repeat, and waking them up is what did not happen the first time.
             endpoints = await deliveries.listeners(tx, ref.tenant_id)
+    world.measures.took_effect(effect)
     _cry_out(ref, moved, verdict)
     await _go_on(world, ref, endpoints, led)
     return (moved or payment).progress
@@ -203,13 +204,15 @@ def _cause(payment: Payment, said: Observation, verdict: Verdict, now: datetime)
     )
 
 
-async def _file(tx: AsyncConnection, said: Observation, verdict: Verdict, now: datetime) -> None:
+async def _file(
+    tx: AsyncConnection, said: Observation, verdict: Verdict, now: datetime
+) -> inbox.Effect | None:
     if said.inbox_id is None or verdict.note == TOO_EARLY:
-        return
+        return None
     if verdict.note in FOR_A_PERSON:
         await inbox.quarantine(tx, said.inbox_id, verdict.note, now)
-    else:
-        await inbox.processed(tx, said.inbox_id, verdict.note, now)
+        return None
+    return await inbox.processed(tx, said.inbox_id, verdict.note, now)
 
 
 def _cry_out(ref: PaymentRef, moved: Payment | None, verdict: Verdict) -> None:

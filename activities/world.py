@@ -1,7 +1,7 @@
 """What a step needs from outside, built once by a composition root and handed down as values."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import httpx
@@ -9,6 +9,7 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.measures import Measures
 from activities.outbound import Gate
 from domain.errors import ProviderRejected, ProviderUnavailable
 from domain.health import Health
@@ -54,7 +55,9 @@ class World:
     """Tell whoever leads this subscription that something has changed, or have it led. As for refunds."""
     payers_page: Callable[[PaymentOrder], str]
     """Our own page, on which a payer sees how a payment stands. Always the same for the same order."""
-    lines: Lines = field(default_factory=lambda: Lines(alarm=_out_of_order))
+    measures: Measures
+    """What this process counts of its own work."""
+    lines: Lines
 
     def scaled(self, delay: timedelta) -> timedelta:
         """A business delay as this installation counts it."""
@@ -80,6 +83,11 @@ class World:
         except ValidationError:
             # Its text, and its cause's, would show the secrets.
             raise ProviderRejected("The account's credentials cannot be used.") from None
+
+
+def lines_of(measures: Measures) -> Lines:
+    """The lines of a process: a person is called when one is out of order, and each call is measured."""
+    return Lines(alarm=_out_of_order, heard=measures.called)
 
 
 def _out_of_order(account: ProviderAccount, state: Health) -> None:

@@ -39,11 +39,14 @@ from api import (
 )
 from api.deps import House
 from api.edge import Edge
+from api.measures import Requests
 
 Opening = Callable[[], AbstractAsyncContextManager[House]]
 
 
-def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
+def build(
+    opening: Opening, *, public_url: str, development: bool, requests: Requests | None = None
+) -> FastAPI:
     """The application. ``opening`` builds the house inside the server's own event loop, and closes it."""
 
     @asynccontextmanager
@@ -97,5 +100,5 @@ def build(opening: Opening, *, public_url: str, development: bool) -> FastAPI:
     for noun in nouns:
         app.include_router(noun.router)
     problems.install(app, public_url, affairs.on_record)
-    app.add_middleware(Edge, development=development)
+    app.add_middleware(Edge, development=development, requests=requests)
     return app

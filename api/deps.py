@@ -3,6 +3,8 @@
 import asyncio
 import hmac
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -17,6 +19,8 @@ from temporalio.client import Client
 from activities.world import World
 from api.affairs import Affair, Lately, concerns
 from api.limits import Limits, household
+from api.lookout import Lookout
+from api.measures import Requests
 from api.tokens import AccessClaims, Tokens
 from api.turns import Turns
 from domain import text
@@ -68,13 +72,25 @@ class House:
     api_base_allowed: bool
     sandbox_platform_key: str | None
     limits: Limits
+    requests: Requests
+    """What this process counts of the requests it answers."""
     temporal_ui: str | None = None
     """The origin of Temporal's UI, whose pages may ask to have payloads opened."""
     believed: Believed = field(default_factory=Believed)
     turns: Turns = field(default_factory=Turns)
     lately: Lately = field(default_factory=Lately)
+    lookout: Lookout = field(default_factory=Lookout)
     strangers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_STRANGERS))
     """Held while something is looked up for a request that nothing vouches for yet."""
+
+    @contextmanager
+    def at_door(self, kind: str) -> Iterator[None]:
+        """Count who is turned away in here as somebody that nothing vouches for."""
+        try:
+            yield
+        except Unauthorized:
+            self.requests.unvouched(kind)
+            raise
 
 
 def house(request: Request) -> House:
@@ -125,7 +141,8 @@ async def caller(request: Request, here: TheHouse, bearer: Bearer) -> Caller:
 
 async def vouched_for(here: House, bearer: HTTPAuthorizationCredentials | None) -> Caller:
     """Who holds this token, if their tenant does not ask too often. Raises as ``caller`` does."""
-    who = await _holder(here, bearer)
+    with here.at_door("token"):
+        who = await _holder(here, bearer)
     await here.limits.spend(Scope.TENANT, who.tenant_id)
     return who
 
@@ -184,6 +201,12 @@ InPublic = Depends(in_public)
 
 async def operator(here: TheHouse, key: Annotated[str | None, Depends(_admin)]) -> str:
     """The platform's operator. Raises ``Unauthorized``."""
+    with here.at_door("admin"):
+        return opened_by(here, key)
+
+
+def opened_by(here: House, key: str | None) -> str:
+    """Who shows such a key. Raises ``Unauthorized``."""
     if key is None or not sum(hmac.compare_digest(key.encode(), ours.encode()) for ours in here.admin_keys):
         raise Unauthorized
     return "platform"

@@ -14,11 +14,13 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import structlog
+from prometheus_client import CollectorRegistry
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.affairs import Affair
+from api.measures import Requests
 from api.patience import BODY_SECONDS
 from api.problems import respond
 from domain.errors import BadRequest, BodyTooLarge, NotFound, Refusal, RequestTimeout
@@ -67,9 +69,15 @@ class Edge:
     """Wraps a whole application that ``api.problems`` is installed on: ``app.add_middleware(Edge, …)``."""
 
     def __init__(
-        self, app: ASGIApp, *, development: bool = False, body_seconds: float = BODY_SECONDS
+        self,
+        app: ASGIApp,
+        *,
+        requests: Requests | None = None,
+        development: bool = False,
+        body_seconds: float = BODY_SECONDS,
     ) -> None:
         """HSTS is left out in development, where browsers meet us over plain HTTP."""
+        self._requests = requests or Requests(CollectorRegistry())
         self._app = app
         self._development = development
         self._body_seconds = body_seconds
@@ -85,6 +93,7 @@ class Edge:
                 await exchange.serve(self._app)
             finally:
                 exchange.log()
+                exchange.measure(self._requests)
 
 
 class _Exchange:
@@ -229,6 +238,16 @@ class _Exchange:
             duration_ms=round((time.perf_counter() - self._started_at) * 1000, 1),
             **facts,
         )
+
+    def measure(self, requests: Requests) -> None:
+        """Tell how it went to whoever counts."""
+        seconds, status = time.perf_counter() - self._started_at, self.status or _CLIENT_CLOSED_REQUEST
+        method, path, known = self._scope["method"], self._scope["path"], self._scope["state"]
+        requests.answered(method, _route(self._scope), status, seconds)
+        if method == "POST" and path.startswith(WEBHOOK_PATH):
+            provider = path.removeprefix(WEBHOOK_PATH).partition("/")[0]
+            code, duplicate = known.get("problem_code"), known.get("known_already", False)
+            requests.told(provider, (status, code), seconds, duplicate=duplicate)
 
 
 def _is_readable(query: bytes) -> bool:

@@ -308,7 +308,8 @@ def payee(here: House, token: str, payment_id: str) -> str:
 
     Raises ``Unauthorized``, ``TokenExpired``, and ``NotFound`` where it vouches for another payment.
     """
-    tenant_id, payable = here.tokens.read_checkout(token, here.world.clock())
+    with here.at_door("token"):
+        tenant_id, payable = here.tokens.read_checkout(token, here.world.clock())
     if payable != payment_id:
         raise NotFound
     return tenant_id

@@ -192,7 +192,8 @@ async def login(body: Login, here: TheHouse, about: About) -> AccessToken:
 
     An address from which many logins fail is not heard for a while, whichever app it asks for.
     """
-    tenant, lock = await recognized(here, about, body.app_name, body.app_secret, "tenant.login")
+    with here.at_door("login"):
+        tenant, lock = await recognized(here, about, body.app_name, body.app_secret, "tenant.login")
     credential = lock.credential
     async with here.world.database.tenant(tenant.id) as tx:
         await audit.record(tx, about.deed(tenant.id, actor(credential), "tenant.login", credential.id))

@@ -40,14 +40,17 @@ async def receive(
     async with here.limits.counting(Scope.FORGERY, address, NotFound, SignatureMissing, SignatureInvalid):
         account, observations, body = await _verified(provider, account_id, request, here)
     now = world.clock()
+    known = bool(observations)
     letters: list[tuple[str, Said, Payment]] = []
     moved: list[SubscriptionRef] = []
     async with world.database.tenant(account.tenant_id) as tx:
         for said in observations:
             if isinstance(said, BillingNews):
                 moved += await news.hear(world, tx, account, said)
+                known = False
                 continue
             letter = await inbox.receive(tx, account, said, body, now)
+            known &= letter is None or letter.received_at != now
             if letter is not None and letter.state == "QUARANTINED":
                 alert("event_quarantined", inbox_id=letter.id, why=letter.note)
             if letter is None or letter.payment_id is None:
@@ -57,6 +60,7 @@ async def receive(
             stored = letter.observation or said
             if not await inbox.is_echo(tx, letter, stored, payment, now):
                 letters.append((letter.hearing, stored, payment))
+    request.state.known_already = known
     for result in await mirror.heard(world, account, observations):
         later.add_task(mirror.follow_up, world, result)
     for hearing, told, payment in letters:

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from api import browsers
-from api.deps import About, Exchange, House, TheHouse, operator
+from api.deps import About, Exchange, House, TheHouse, opened_by
 from api.logins import recognized
 from api.problems import refusal_for
 from console.guard import HOME, LOGIN, ConsoleRoute, FormRoute, TheVisitor, place, spoken
@@ -60,8 +60,9 @@ async def sign_in(
     wanted: Next = HOME,
 ) -> Response:
     """A tenant's person, by a credential's present secret; its role is theirs."""
-    name, secret = _typed(app_name), _typed(app_secret)
-    _, lock = await recognized(here, about, name, secret, "console.sign_in", person=True)
+    with here.at_door("console"):
+        name, secret = _typed(app_name), _typed(app_secret)
+        _, lock = await recognized(here, about, name, secret, "console.sign_in", person=True)
     return await _enter(request, here, about, lock, wanted)
 
 
@@ -76,7 +77,8 @@ async def sign_in_operator(
     """The platform's operator, by the key that the API takes of them, too."""
     async with here.limits.counting(Scope.FAILED_LOGIN, about.address, Unauthorized):
         await here.limits.check(Scope.FAILED_LOGIN, about.address)
-        await operator(here, admin_key)
+        with here.at_door("console"):
+            opened_by(here, admin_key)
     return await _enter(request, here, about, None, wanted)
 
 

@@ -179,18 +179,23 @@ class Recovery(Value):
         return basis_points(self.recovered, self.recovered + self.lost)
 
 
-class Summary(Value):
-    """All figures of one span, as they were at one instant."""
+class Takings(Value):
+    """What the payments come to that were created in a span, or in a piece of it, from ``start`` on."""
 
     start: datetime
-    end: datetime
     volume: tuple[Volume, ...]
     payments_by_status: dict[str, int]
     success_rate: SuccessRate
     failures_by_reason: dict[str, int]
+    time_to_pay: TimeToPay
+
+
+class Summary(Takings):
+    """All figures of one span, as they were at one instant."""
+
+    end: datetime
     refunds: tuple[Standing, ...]
     disputes: Disputes
-    time_to_pay: TimeToPay
     mrr: tuple[Revenue, ...]
     churn: Churn
     trials: Trials
@@ -202,6 +207,11 @@ def basis_points(part: int, whole: int) -> int | None:
     return None if whole <= 0 else (2 * E4 * part + whole) // (2 * whole)
 
 
+def minor(amount_e4: int) -> int:
+    """Ten-thousandths of a minor unit in whole ones, half a one rounded up."""
+    return (amount_e4 + E4 // 2) // E4
+
+
 def revenue(currency: str, start_e4: int, movements_e4: Iterable[int]) -> Revenue:
     """The sums in minor units, from ten-thousandths of one.
 
@@ -210,7 +220,7 @@ def revenue(currency: str, start_e4: int, movements_e4: Iterable[int]) -> Revenu
     """
     new, reactivated, expansion, contraction, churned = movements_e4
     signed = (start_e4, new, reactivated, expansion, -contraction, -churned)
-    totals = [(total + E4 // 2) // E4 for total in accumulate(signed)]
+    totals = [minor(total) for total in accumulate(signed)]
     moved = [after - before for before, after in pairwise(totals)]
     return Revenue(
         currency=currency,

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from local import CannotStart, binaries
-from local.ports import LOOPBACK
+from local.ports import LOOPBACK, NAMES
 from local.running import find
 
 _LEAST_FREE_GIB = 1
@@ -88,7 +88,10 @@ async def _platform() -> list[Complaint]:
 def _ports() -> Complaint:
     free = sum(_is_free(port) for port in range(8000, 8020))
     return Complaint(
-        "Ports 8000 to 8019", free >= 8, f"{free} are free", "Choose others with `paysaga dev --port-base`."
+        "Ports 8000 to 8019",
+        free >= len(NAMES),
+        f"{free} are free",
+        "Choose others with `paysaga dev --port-base`.",
     )
 
 

@@ -146,6 +146,7 @@ class Plan:
             "apiUrl": self.url("api"),
             # Until there is a console, the API's own pages are the place to look around.
             "consoleUrl": f"{self.url('api')}/console",
+            "workerMetricsUrl": f"{self.url('workerMetrics')}/metrics",
             "temporalUiUrl": self.url("temporalUi"),
             "temporalAddress": self.temporal_address,
             "namespace": NAMESPACE,
@@ -177,6 +178,8 @@ class Plan:
             "PAYSAGA_HOST": LOOPBACK,
             "PAYSAGA_PORT": str(self.ports["api"]),
             "PAYSAGA_PUBLIC_URL": self.url("api"),
+            "PAYSAGA_METRICS_PORT": str(self.ports["workerMetrics"]),
+            "PAYSAGA_SDK_METRICS_PORT": str(self.ports["workerSdkMetrics"]),
             "PAYSAGA_ADMIN_KEY": self.keys.admin_key,
             "PAYSAGA_SIGNING_KEYS": self.keys.signing_key,
             "PAYSAGA_AUDIT_KEYS": self.keys.audit_key,

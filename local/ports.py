@@ -18,6 +18,8 @@ NAMES = (
     "temporalUi",
     "temporalHttp",
     "temporalMetrics",
+    "workerMetrics",
+    "workerSdkMetrics",
     "postgres",
 )
 

@@ -40,7 +40,7 @@ from domain.subscription import (
     SubscriptionOrder,
 )
 from domain.values import Value
-from providers.line import Line
+from providers.line import Line, with_named_calls
 from providers.units import ISO, Units
 from providers.wire import Request, Wire
 
@@ -144,7 +144,7 @@ class Provider(ABC):
         if cls.name in PROVIDERS:
             # Whose secrets an account holds must never depend on which of two was loaded last.
             raise ValueError(f"there are two providers of the name {cls.name}")
-        PROVIDERS[cls.name] = cls
+        PROVIDERS[cls.name] = with_named_calls(cls, Provider)
 
     def __init__(
         self, http: httpx.AsyncClient, api_base: str | None, secrets: Mapping[str, str], line: Line

@@ -6,11 +6,13 @@ count per function, not per account, and cannot tell the caller when to come bac
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
-from functools import partial
-from typing import Final, NamedTuple
+from functools import partial, wraps
+from inspect import iscoroutinefunction
+from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 from domain.errors import (
     OutcomeUnknown,
@@ -34,11 +36,42 @@ AT_ONCE: Final = 24
 FORGOTTEN: Final = {Health.TROUBLED: 60.0, Health.CLOSED: 3600.0, Health.REFUSED: 3600.0}
 
 
+_UNNAMED: Final = "other"
+# What the call that is being made is for.
+_verb: Final[ContextVar[str]] = ContextVar("verb", default=_UNNAMED)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def with_named_calls(adapter: type[_T], port: type) -> type[_T]:
+    """The same class, but what its verbs call is known to be for them; ``port`` says which are verbs."""
+    for name, verb in list(vars(adapter).items()):
+        if iscoroutinefunction(verb) and not name.startswith("_") and hasattr(port, name):
+            setattr(adapter, name, _named(verb))
+    return adapter
+
+
+def _named(verb: Callable[_P, Awaitable[_T]]) -> Callable[_P, Awaitable[_T]]:
+    @wraps(verb)
+    async def called(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        # Of a verb that takes another to it, the first is what was wanted.
+        outer = _verb.get()
+        before = _verb.set(verb.__name__ if outer == _UNNAMED else outer)
+        try:
+            return await verb(*args, **kwargs)
+        finally:
+            _verb.reset(before)
+
+    return called
+
+
 class Line:
     """Breaker and bulkhead of one account under its credentials. One process's experience.
 
     ``alarm`` hears, once per episode, that the line has closed, or that the credentials are refused; and each
-    time that they lack a right.
+    ``alarm`` hears, once per episode, that the line has closed, or that the credentials are refused; and each
+    time that they lack a right. ``heard`` is told of each call that was let through: for which verb, what
+    came of it instead of an answer, and how many seconds it took.
     """
 
     def __init__(
@@ -47,8 +80,10 @@ class Line:
         *,
         troubled_after: int = TROUBLED_AFTER,
         alarm: Callable[[Health], None] = lambda _: None,
+        heard: Callable[[str, BaseException | None, float], None] = lambda _verb, _trouble, _seconds: None,
     ) -> None:
         self._clock = clock
+        self._heard = heard
         self._troubled_after = troubled_after
         self._alarm = alarm
         self._failures = 0
@@ -68,7 +103,8 @@ class Line:
         self._admit()
         self._in_flight += 1
         try:
-            yield
+            with self._timed():
+                yield
         except ProviderForbidden:
             # One right is missing: the account's other calls need not wait for it.
             self._answered()
@@ -88,6 +124,17 @@ class Line:
             self._answered()
         finally:
             self._in_flight -= 1
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began, trouble = self._clock(), None
+        try:
+            yield
+        except BaseException as error:
+            trouble = error
+            raise
+        finally:
+            self._heard(_verb.get(), trouble, self._clock() - began)
 
     @property
     def condition(self) -> Condition:
@@ -156,6 +203,10 @@ class Line:
                 self._alarm(state)
 
 
+def _nobody(_provider: str, _verb: str, _trouble: BaseException | None, _seconds: float) -> None:
+    return
+
+
 class Kept(NamedTuple):
     """A line, and whose it is: an account's, under credentials that are told from others and not shown."""
 
@@ -172,8 +223,11 @@ class Lines:
         make: Callable[..., Line] = Line,
         *,
         alarm: Callable[[ProviderAccount, Health], None] = lambda _account, _state: None,
+        heard: Callable[[str, str, BaseException | None, float], None] = _nobody,
     ) -> None:
+        """``heard`` is told as a line is, and of whose company the call was."""
         self._make = make
+        self._heard = heard
         self._alarm = alarm
         self._kept: dict[str, Kept] = {}
 
@@ -181,7 +235,9 @@ class Lines:
         """New credentials are tried at once: nothing is known of them yet."""
         kept = self._kept.get(account.id)
         if kept is None or kept.credentials != credentials:
-            line = self._make(alarm=partial(self._alarm, account))
+            line = self._make(
+                alarm=partial(self._alarm, account), heard=partial(self._heard, account.provider)
+            )
             kept = self._kept[account.id] = Kept(account, credentials, line)
         return kept.line
 

@@ -4,14 +4,14 @@ Payments, refunds and disputes are those created in the span, as they stand now.
 read from their history; it is dated in their own billing time.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import accumulate
 from typing import Any, Final
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.payment import ENDED, PaymentStatus
 from domain.report import (
     Churn,
     Disputes,
@@ -20,56 +20,19 @@ from domain.report import (
     Revenue,
     Span,
     Standing,
-    SuccessRate,
     Sum,
     Summary,
-    TimeToPay,
     Trials,
-    Volume,
+    minor,
     revenue,
 )
 from storage.ownership import ours
-
-_PLACED: Final = """
-    SELECT status, currency, CASE WHEN status = 'FAILED' THEN coalesce(failure_code, 'unknown') END AS reason,
-        count(*) AS number, sum(amount_minor) AS amount
-    FROM payments WHERE tenant_id = :tenant AND created_at >= :start AND created_at < :end
-    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-"""
-
-# Only what the tenant could keep: late money that went back was never volume.
-_KEPT: Final = """
-    SELECT captured_currency AS currency, count(*) AS number, sum(captured_minor) AS amount,
-        count(*) FILTER (WHERE amount_refunded > 0) AS refunded_number, sum(amount_refunded) AS refunded
-    FROM payments WHERE tenant_id = :tenant AND created_at >= :start AND created_at < :end
-        AND status = 'SUCCEEDED'
-    GROUP BY 1
-"""
-
-_TAKEN: Final = """
-    SELECT d.currency, count(DISTINCT p.id) AS number, sum(d.amount_minor) AS amount
-    FROM payments p JOIN disputes d ON d.payment_id = p.id
-    WHERE p.tenant_id = :tenant AND d.tenant_id = :tenant
-        AND p.created_at >= :start AND p.created_at < :end AND p.status = 'SUCCEEDED'
-        AND d.state IN ('OPEN', 'UNDER_REVIEW', 'LOST')
-    GROUP BY 1
-"""
+from storage.takings import takings
 
 _STANDING: Final = """
     SELECT state AS status, currency, count(*) AS count, sum(amount_minor) AS amount
     FROM {table} WHERE tenant_id = :tenant AND created_at >= :start AND created_at < :end
     GROUP BY 1, 2 ORDER BY 1, 2
-"""
-
-# What is charged with nobody there takes nobody's time.
-_WAITED: Final = """
-    SELECT count(*) AS payments,
-        percentile_disc(0.5) WITHIN GROUP (ORDER BY e.at - p.created_at) AS median,
-        percentile_disc(0.95) WITHIN GROUP (ORDER BY e.at - p.created_at) AS p95
-    FROM payments p JOIN payment_events e ON e.payment_id = p.id AND e.type = 'payment.succeeded'
-    WHERE p.tenant_id = :tenant AND e.tenant_id = :tenant
-        AND p.created_at >= :start AND p.created_at < :end
-        AND p.status = 'SUCCEEDED' AND NOT p.off_session AND NOT p.late
 """
 
 # Of all that is dated before an instant, what was written last is true at that instant.
@@ -91,6 +54,22 @@ _REVENUE: Final = """
         count(*) FILTER (WHERE before > 0 AND after = 0) AS lost
     FROM compared GROUP BY currency
     HAVING bool_or(before > 0 OR after > 0) ORDER BY currency
+"""
+
+# The same, as steps: of what is written of a subscription, whatever is dated later and was written earlier
+# never came true. So each of the others begins where the one before it ended.
+_STEPS: Final = """
+    WITH told AS (
+        SELECT subscription_id, currency, at, seq, mrr_e4,
+            max(seq) OVER (PARTITION BY subscription_id, currency ORDER BY at, seq) AS latest
+        FROM subscription_events WHERE tenant_id = :tenant AND at < :end
+    ), came_true AS (
+        SELECT currency, at, mrr_e4 - coalesce(
+            lag(mrr_e4) OVER (PARTITION BY subscription_id, currency ORDER BY at, seq), 0) AS step
+        FROM told WHERE seq = latest
+    )
+    SELECT currency, width_bucket(at, CAST(:edges AS timestamptz[])) AS piece, sum(step) AS step
+    FROM came_true GROUP BY 1, 2 ORDER BY 1, 2
 """
 
 # Whoever pauses in a trial has some of it left; whose trial ended with nothing to charge pauses, too.
@@ -151,31 +130,36 @@ _SHEET: Final = ours("""
 
 async def summary(tx: AsyncConnection, span: Span) -> Summary:
     """All of it. Needs a frozen transaction, so that the figures agree with each other."""
-    placed = await _rows(tx, _PLACED, span)
-    statuses = _counted((row.status, row.number) for row in placed)
-    (waited,) = await _rows(tx, _WAITED, span)
     (tried,) = await _rows(tx, _TRIED, span)
     brought = await _rows(tx, _REVENUE, span)
+    came_in = await takings(tx, span)
     return Summary(
-        start=span.start,
         end=span.end,
-        volume=await _volume(tx, placed, span),
-        payments_by_status=statuses,
-        success_rate=SuccessRate(
-            succeeded=statuses.get(PaymentStatus.SUCCEEDED, 0),
-            ended=sum(statuses.get(status, 0) for status in ENDED),
-        ),
-        failures_by_reason=_counted((row.reason, row.number) for row in placed if row.reason is not None),
         refunds=await _standing(tx, "refunds", span),
         disputes=Disputes(by_status=await _standing(tx, "disputes", span)),
-        time_to_pay=TimeToPay(
-            payments=waited.payments, median_seconds=_seconds(waited.median), p95_seconds=_seconds(waited.p95)
-        ),
         mrr=tuple(_revenue(row) for row in brought),
         churn=Churn(at_start=sum(row.at_start for row in brought), lost=sum(row.lost for row in brought)),
         trials=Trials(**tried._mapping),  # noqa: SLF001 - SQLAlchemy's public name for it
         recovery=Recovery(by_currency=tuple(_recovered(row) for row in await _rows(tx, _RECOVERED, span))),
+        **dict(came_in),
     )
+
+
+async def monthly(tx: AsyncConnection, span: Span, edges: Sequence[datetime]) -> dict[str, list[int]]:
+    """What subscriptions of each currency bring in a month, at the end of each piece of the span.
+
+    The pieces are cut at ``edges``, as payments are in ``takings.pieces``; the last of them ends with the
+    span, and says what the summary says.
+    """
+    steps: dict[str, list[int]] = {}
+    asked = span.model_dump() | {"edges": edges}
+    for row in await tx.execute(ours(_STEPS), asked):
+        steps.setdefault(row.currency, [0] * (len(edges) + 1))[row.piece] = int(row.step)
+    return {
+        currency: [minor(total) for total in accumulate(moved)][1:]
+        for currency, moved in steps.items()
+        if any(moved)
+    }
 
 
 async def reached(tx: AsyncConnection) -> datetime | None:
@@ -197,38 +181,9 @@ async def _rows(tx: AsyncConnection, query: str, span: Span) -> Sequence[Row[Any
     return (await tx.execute(ours(query), span.model_dump())).all()
 
 
-def _counted(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name, count in pairs:
-        counts[name] = counts.get(name, 0) + count
-    return counts
-
-
-async def _volume(tx: AsyncConnection, placed: Sequence[Row[Any]], span: Span) -> tuple[Volume, ...]:
-    kept = {row.currency: row for row in await _rows(tx, _KEPT, span)}
-    taken = {row.currency: row for row in await _rows(tx, _TAKEN, span)}
-
-    def volume(currency: str) -> Volume:
-        created = [row for row in placed if row.currency == currency]
-        paid, lost = kept.get(currency), taken.get(currency)
-        return Volume(
-            currency=currency,
-            created=Sum(count=sum(row.number for row in created), amount=sum(row.amount for row in created)),
-            succeeded=Sum() if paid is None else Sum(count=paid.number, amount=paid.amount),
-            refunded=Sum() if paid is None else Sum(count=paid.refunded_number, amount=paid.refunded),
-            disputed=Sum() if lost is None else Sum(count=lost.number, amount=lost.amount),
-        )
-
-    return tuple(volume(currency) for currency in sorted({row.currency for row in placed} | {*kept, *taken}))
-
-
 async def _standing(tx: AsyncConnection, table: str, span: Span) -> tuple[Standing, ...]:
     rows = await _rows(tx, _STANDING.format(table=table), span)
     return tuple(Standing(**row._mapping) for row in rows)  # noqa: SLF001 - as above
-
-
-def _seconds(span: timedelta | None) -> int | None:
-    return None if span is None else round(span.total_seconds())
 
 
 def _revenue(row: Row[Any]) -> Revenue:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Row, Update, case, exists, or_, select, update
@@ -215,13 +215,23 @@ async def is_echo(tx: AsyncConnection, letter: Letter, said: Said, payment: Paym
     return True
 
 
-async def processed(tx: AsyncConnection, letter_id: str, note: str, now: datetime) -> None:
-    """This event has taken effect: part of the transaction in which it did."""
-    await tx.execute(
+class Effect(NamedTuple):
+    """That an event has taken effect now: whose it was, and how long after it came."""
+
+    provider: str
+    age: timedelta
+
+
+async def processed(tx: AsyncConnection, letter_id: str, note: str, now: datetime) -> Effect | None:
+    """This event has taken effect: part of the transaction in which it did. None: it had before."""
+    done = await tx.execute(
         update(inbox)
         .where(inbox.c.id == letter_id, inbox.c.state != "PROCESSED")
         .values(state="PROCESSED", note=note, processed_at=now)
+        .returning(inbox.c.provider, inbox.c.received_at)
     )
+    row = done.one_or_none()
+    return None if row is None else Effect(row.provider, now - row.received_at)
 
 
 async def quarantine(tx: AsyncConnection, letter_id: str, note: str, now: datetime) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from domain import chain
 from domain.chain import Checkpoint
 from domain.custody import IN_FLIGHT
+from storage import tallies
 from storage.audit import document
 from storage.notary import Notary
 from storage.tables import audit_checkpoints, audit_records, audit_seals
@@ -68,6 +69,8 @@ async def seal(tx: AsyncConnection, notary: Notary, tenant_id: str, now: datetim
         },
     )
     await tx.execute(insert(audit_checkpoints).values(point.model_dump()))
+    if tallies.worth_counting(found):
+        await tallies.count(tx, point.number)
     return point
 
 

@@ -42,6 +42,7 @@ class Sealer:
             await self._seal(tenant_id)
         except Exception as error:  # noqa: BLE001 - one tenant's trouble is no other's; the next round tries again
             log.warning("sealing_postponed", tenant_id=tenant_id, reason=type(error).__name__)
+            self._world.measures.stumbled("seal_trails")
             return False
         return True
 

@@ -33,6 +33,7 @@ from storage import (
 from workflows import messages, schedules
 from workflows.health import Witness
 from workflows.sealing import SEALED_EVERY, Sealer
+from workflows.watch import PROBLEMS_COUNTED_EVERY, TRAILS_EXAMINED_EVERY, Watch
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +102,9 @@ class Sweeps:
         rounds.append(asyncio.create_task(self._again(self.forget_windows, pause=_TIDIED_EVERY)))
         forgotten_every = self._world.scaled(_FORGOTTEN_EVERY)
         rounds.append(asyncio.create_task(self._again(self.forget_sessions, pause=forgotten_every)))
+        watch = Watch(self._world, self._temporal)
+        rounds.append(asyncio.create_task(self._again(watch.count_problems, pause=PROBLEMS_COUNTED_EVERY)))
+        rounds.append(asyncio.create_task(self._again(watch.examine_trails, pause=TRAILS_EXAMINED_EVERY)))
         try:
             yield
         finally:
@@ -109,11 +113,13 @@ class Sweeps:
             await asyncio.gather(*rounds, return_exceptions=True)
 
     async def _again(self, sweep: Callable[[], Awaitable[None]], pause: timedelta = _ROUND) -> None:
+        self._world.measures.sweeps(sweep.__name__)
         while True:
             try:
                 await sweep()
             except Exception as error:  # noqa: BLE001 - whatever is away now, the next round asks again
                 log.warning("sweep_postponed", sweep=sweep.__name__, reason=type(error).__name__)
+                self._world.measures.stumbled(sweep.__name__)
             await asyncio.sleep(pause.total_seconds())
 
     async def forget_windows(self) -> None:

@@ -15,6 +15,7 @@ from storage.tables.billing import (
     subscriptions,
 )
 from storage.tables.catalog import plans, prices
+from storage.tables.figures import audit_examinations, payment_tallies
 from storage.tables.limits import rate_windows
 from storage.tables.messages import (
     deliveries,
@@ -45,6 +46,7 @@ from storage.tables.records import (
 __all__ = [
     "approvals",
     "audit_checkpoints",
+    "audit_examinations",
     "audit_records",
     "audit_seals",
     "billing_sessions",
@@ -65,6 +67,7 @@ __all__ = [
     "ledger_entries",
     "metadata",
     "payment_events",
+    "payment_tallies",
     "payments",
     "plans",
     "prices",

@@ -37,6 +37,7 @@ inbox = Table(
     UniqueConstraint("account_id", "event_id"),
     CheckConstraint("state IN ('RECEIVED', 'PROCESSED', 'UNMATCHED', 'QUARANTINED', 'DEAD')", name="state"),
     Index("inbox_waiting", "due_at", postgresql_where=text("state IN ('RECEIVED', 'UNMATCHED')")),
+    Index("inbox_shelved", "received_at", postgresql_where=text("state IN ('QUARANTINED', 'DEAD')")),
     Index(None, "payment_id"),
 )
 

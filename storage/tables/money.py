@@ -118,6 +118,7 @@ payments = Table(
         "created_at",
         postgresql_where=text("status IN ('CREATED', 'PROVIDER_PENDING', 'UNKNOWN')"),
     ),
+    Index("payments_under_review", "updated_at", postgresql_where=text("status = 'REVIEW'")),
 )
 
 checkouts = Table(

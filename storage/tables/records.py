@@ -113,6 +113,7 @@ reconciliation_differences = Table(
     CheckConstraint("action IN ('REPAIRED', 'REPORTED', 'WAITING')", name="action"),
     Index(None, "run_id", "drift", "id"),
     Index("differences_announced", "tenant_id", "fingerprint", postgresql_where=text("announced")),
+    Index("differences_reported", "at", postgresql_where=text("action = 'REPORTED'")),
 )
 
 reconciliation_sightings = Table(

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count, product
+from itertools import count, pairwise, product
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import insert, update
@@ -15,6 +16,7 @@ from api.reports import Asked
 from domain.billing import SubscriptionStatus
 from domain.calendar import Interval, Period, Rhythm
 from domain.catalog import Plan, Price
+from domain.days import edges
 from domain.invoice import Invoice, InvoiceStatus, Party, Reason, Tax, Totals
 from domain.money import Money
 from domain.payment import PaymentOrder
@@ -22,7 +24,7 @@ from domain.payment import PaymentStatus as S
 from domain.report import Revenue, Span, Standing, Sum, Summary
 from domain.standing import Step, Subscription, Terms
 from domain.tenant import ProviderAccount
-from storage import accounts, catalog, customers, figures, invoices, payments, subscriptions
+from storage import accounts, catalog, customers, figures, invoices, payments, subscriptions, takings
 from storage.database import Database
 from storage.tables import disputes, refunds
 from storage.tables import payments as payment_rows
@@ -397,3 +399,60 @@ async def test_a_sheet_is_turned_page_by_page_and_no_row_is_on_two(shop: Shop) -
         after = (rows[-1].created_at, rows[-1].id)
     assert sorted(seen) == sorted(made)
     assert len(seen) == len(made)
+
+
+# --- Day by day -----------------------------------------------------------------------------------
+
+
+async def test_days_come_to_what_the_span_comes_to(shop: Shop) -> None:
+    """In a zone whose clocks change on one of them."""
+    dice, zone = Random(11), ZoneInfo("Europe/Budapest")
+    for _ in range(120):
+        at = START + timedelta(seconds=dice.randrange(31 * 86_400))
+        status, currency = dice.choice(list(S)), dice.choice(["HUF", "EUR"])
+        made = await shop.pays(at, dice.randint(1, 9_999), status=status, currency=currency)
+        if status is S.SUCCEEDED and dice.random() < 0.3:
+            await shop.disputed(made, 1, dice.choice(["LOST", "WON"]))
+    cut = edges(MARCH, zone, END)
+    days, whole = await takings.pieces(shop.tx, MARCH, cut), await shop.summary()
+    assert [each.start for each in days] == cut
+    assert len(days) == 32  # the last of them an hour or two, before April begins in UTC
+    for currency in ("EUR", "HUF"):
+        mine = [volume for day in days for volume in day.volume if volume.currency == currency]
+        (all_,) = [volume for volume in whole.volume if volume.currency == currency]
+        assert sum(volume.net for volume in mine) == all_.net
+        for name in ("created", "succeeded", "refunded", "disputed"):
+            sums: list[Sum] = [getattr(volume, name) for volume in mine]
+            total = Sum(count=sum(each.count for each in sums), amount=sum(each.amount for each in sums))
+            assert total == getattr(all_, name), name
+    for name in ("succeeded", "ended"):
+        assert sum(getattr(day.success_rate, name) for day in days) == getattr(whole.success_rate, name)
+    for reason, number in whole.failures_by_reason.items():
+        assert sum(day.failures_by_reason.get(reason, 0) for day in days) == number
+
+
+async def test_a_day_is_told_like_a_span_of_its_own(shop: Shop) -> None:
+    for day, seconds in product(range(3), (5, 9, 30)):
+        await shop.paid_after(seconds + day, at=START + day * DAY)
+    cut = edges(MARCH, ZoneInfo("UTC"), START + 3 * DAY)
+    days = await takings.pieces(shop.tx, MARCH, cut)
+    for told, (start, end) in zip(days, pairwise(cut), strict=False):
+        alone = await shop.summary(Span(start=start, end=end))
+        assert (told.time_to_pay, told.volume) == (alone.time_to_pay, alone.volume)
+    assert [day.time_to_pay.median_seconds for day in days] == [9, 10, 11]
+
+
+async def test_what_comes_in_a_month_is_known_for_the_end_of_every_day(shop: Shop) -> None:
+    dice = Random(5)
+    for _ in range(12):
+        sub = await shop.subscriber(dice.choice(["HUF", "EUR"]))
+        for _ in range(dice.randint(1, 6)):
+            at = START + dice.randint(-5, 30) * DAY
+            sub = await shop.becomes(sub, dice.choice(list(B)), at, seats=dice.randint(1, 5))
+    cut = edges(MARCH, ZoneInfo("UTC"), END)
+    monthly = await figures.monthly(shop.tx, MARCH, cut)
+    assert set(monthly) == {"HUF", "EUR"}
+    for number, end in list(enumerate([*cut[1:], END]))[::5]:
+        told = {each.currency: each.end for each in (await shop.summary(Span(start=START, end=end))).mrr}
+        for currency, ends in monthly.items():
+            assert ends[number] == told.get(currency, 0)
