@@ -20,7 +20,6 @@ from inspection import Platform
 from storage import (
     approvals,
     attention,
-    audit,
     deliveries,
     disputes,
     inbox,
@@ -29,6 +28,7 @@ from storage import (
     refunds,
     subscriptions,
 )
+from storage import letters as letters_of
 from storage.attention import Matter
 from workflows import messages
 
@@ -121,27 +121,14 @@ async def letters(here: Platform, states: Sequence[str], limit: int) -> list[dic
 
 async def retry(here: Platform, letter_ids: Sequence[str], *, all_dead: bool) -> list[str]:
     """Put events back in line; names those that were. The worker hears them within seconds."""
-    done = []
     async with here.database.system() as tx:
-        found = await inbox.find(tx, ["DEAD", "QUARANTINED", "UNMATCHED", "RECEIVED"], 100_000)
-    for letter in found:
-        if letter.id not in letter_ids and not (all_dead and letter.state == "DEAD"):
-            continue
-        async with here.database.tenant(letter.tenant_id) as tx:
-            if await inbox.retry(tx, letter.id, datetime.now(UTC)):
-                done.append(letter.id)
-                await audit.record(tx, _retried(letter))
-    return done
+        found = await inbox.find(tx, letters_of.UNHEARD, 100_000)
+    wanted = [each for each in found if each.id in letter_ids or (all_dead and each.state == "DEAD")]
+    return await letters_of.hear_again(here.database, wanted, _operator(), datetime.now(UTC))
 
 
-def _retried(letter: inbox.Letter) -> audit.Deed:
-    return audit.Deed(
-        tenant_id=letter.tenant_id,
-        actor=f"operator:{getpass.getuser()}",
-        action="inbox.retry",
-        resource=letter.payment_id or letter.id,
-        at=datetime.now(UTC),
-    )
+def _operator() -> str:
+    return f"operator:{getpass.getuser()}"
 
 
 async def ask_review(here: Platform, payment_id: str, choice: Choice, patience: timedelta) -> Approval:
@@ -155,8 +142,6 @@ async def ask_review(here: Platform, payment_id: str, choice: Choice, patience: 
     if tenant_id is None:
         raise NotFound
     now = datetime.now(UTC)
-    asker = approvals.Asker(
-        by=f"operator:{getpass.getuser()}", credential_id=None, reason=None, until=now + patience
-    )
+    asker = approvals.Asker(by=_operator(), credential_id=None, reason=None, until=now + patience)
     async with here.database.tenant(tenant_id) as tx:
         return await approvals.ask_review(tx, payment_id, choice, asker, now)

@@ -134,7 +134,12 @@ async def list_runs(
 @router.get("/{run_id}")
 async def get_run(run_id: str, who: AnyCaller, here: TheHouse) -> RunInFull:
     """A run with its differences by class, and how each was repaired."""
-    async with here.world.database.tenant(who.tenant_id) as tx:
+    return await run_in_full(here, who.tenant_id, run_id)
+
+
+async def run_in_full(here: House, tenant_id: str, run_id: str) -> RunInFull:
+    """As its tenant sees it. Raises ``NotFound``."""
+    async with here.world.database.tenant(tenant_id) as tx:
         run = await reconciliation.get(tx, run_id)
         found = (await reconciliation.tally(tx, [run.id]))[run.id]
         rows = await reconciliation.differences_of(tx, run.id, _SHOWN_OF_A_CLASS)

@@ -19,7 +19,7 @@ from api.deps import House
 from console.guard import HOME, spoken
 from console.pages import language_of, other, render
 from console.texts import TEXTS
-from domain.tenant import Caller
+from domain.tenant import MAY_ADMINISTER, Caller
 from storage import tenants
 
 Audience = Callable[[Caller | None], bool]
@@ -31,6 +31,10 @@ def anyone(_who: Caller | None) -> bool:
 
 def tenants_people(who: Caller | None) -> bool:
     return who is not None
+
+
+def owners(who: Caller | None) -> bool:
+    return who is not None and who.role in MAY_ADMINISTER
 
 
 def the_operator(who: Caller | None) -> bool:
@@ -71,6 +75,16 @@ NAVIGATION: Final = (
     Way(f"{HOME}/payments", "nav_payments", Group.BUSINESS),
     Way(f"{HOME}/refunds", "nav_refunds", Group.BUSINESS),
     Way(f"{HOME}/disputes", "nav_disputes", Group.BUSINESS),
+    Way("/console/attention", "nav_attention", Group.BUSINESS, the_operator),
+    Way("/console/tenants", "nav_tenants", Group.BUSINESS, the_operator),
+    Way("/console/approvals", "nav_approvals", Group.BUSINESS, tenants_people),
+    Way("/console/reconciliation", "nav_reconciliation", Group.BUSINESS),
+    Way("/console/audit", "nav_audit", Group.BUSINESS, tenants_people),
+    Way("/console/endpoints", "nav_endpoints", Group.WEBHOOKS, tenants_people),
+    Way("/console/inbox", "nav_inbox", Group.WEBHOOKS),
+    Way("/console/accounts", "nav_accounts", Group.SETTINGS, tenants_people),
+    Way("/console/settings", "nav_choices", Group.SETTINGS, tenants_people),
+    Way("/console/keys", "nav_keys", Group.SETTINGS, owners),
     Way(YOU, "nav_you", Group.SETTINGS),
     Way("/pricing/{tenant_id}", "nav_pricing", Group.HELP, tenants_people),
     Way("/docs/operations/console", "nav_operations", Group.HELP, the_operator),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import NotFound
@@ -32,6 +32,21 @@ async def by_app_name(tx: AsyncConnection, app_name: str) -> Tenant | None:
     """Whose app this is; needs a system transaction, as nobody is logged in yet."""
     row = (await tx.execute(select(tenants).where(tenants.c.app_name == app_name))).one_or_none()
     return None if row is None else _tenant(row)
+
+
+async def search(tx: AsyncConnection, words: str, before: str | None, limit: int) -> list[Tenant]:
+    """Tenants whose name, app, address or id holds these words, newest first; needs a system transaction.
+
+    ``before`` is the id of the last one seen.
+    """
+    query = select(tenants)
+    if words:
+        columns = (tenants.c.name, tenants.c.app_name, tenants.c.organization, tenants.c.contact_email)
+        holds = [column.icontains(words, autoescape=True) for column in columns]
+        query = query.where(or_(tenants.c.id == words, *holds))
+    if before is not None:
+        query = query.where(tenants.c.id < before)
+    return [_tenant(row) for row in await tx.execute(query.order_by(tenants.c.id.desc()).limit(limit))]
 
 
 async def names(tx: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:

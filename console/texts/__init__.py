@@ -7,10 +7,26 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Final
 
-from console.texts import deeds, entry, everywhere, frame, overview, payer, payments, timeline
+from console.texts import (
+    books,
+    deeds,
+    desk,
+    entry,
+    everywhere,
+    frame,
+    hooks,
+    office,
+    overview,
+    payer,
+    payments,
+    timeline,
+)
 from documents.words import Language
 
-_PARTS: Final = (everywhere, payer, entry, frame, overview, payments, timeline, deeds)
+_PARTS: Final = (
+    *(everywhere, payer, entry, frame, overview, payments, timeline, deeds),
+    *(desk, hooks, office, books),
+)
 
 
 def _together(language: Language) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
@@ -63,8 +64,12 @@ def addresses(*, guides: bool = False, **known: str) -> list[str]:
         else:
             # Once with what is there, and once with what is not.
             for names in (known | {"rest": "nothing"}, dict.fromkeys([*known, "rest"], "nothing")):
-                found.append(re.sub(r":path(?=\})", "", path).format(**names))
+                found.append(re.sub(r":path(?=\})", "", path).format_map(defaultdict(_unknown, names)))
     return sorted({*found, "/", "/nothing"})
+
+
+def _unknown() -> str:
+    return "nothing"
 
 
 async def opened(person: Person, shop: Tenant, *, guides: bool = False) -> dict[str, httpx.Response]:
