@@ -53,15 +53,16 @@ class Business(NamedTuple):
     def _volume(self, currency: str, pen: Pen, t: Texts) -> Chart:
         def cells(day: Takings) -> Sequence[Cell]:
             of = next((each for each in day.volume if each.currency == currency), Volume(currency=currency))
-            sums = (of.succeeded.amount, of.refunded.amount, of.disputed.amount, of.net)
+            sums = (of.succeeded.amount, of.net, of.refunded.amount, of.disputed.amount)
             return (pen.number(of.succeeded.count), *(pen.money(sum_, currency) for sum_ in sums))
 
         columns = (
             Column(t["overview_payments_paid"]),
-            Column(t["overview_paid"], Plot.BAR),
-            Column(t["overview_refunded"]),
-            Column(t["overview_disputed"]),
-            Column(t["overview_net"], Plot.LINE),
+            Column(t["overview_paid"]),
+            # On top of each other they come to what was paid.
+            Column(t["overview_net"], Plot.STACK),
+            Column(t["overview_refunded"], Plot.STACK),
+            Column(t["overview_disputed"], Plot.STACK),
         )
         title = f"{t['overview_volume']}, {currency}"
         return Chart(f"volume_{currency}", title, currency, columns, self._rows(pen, map(cells, self.days)))

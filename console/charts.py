@@ -17,16 +17,14 @@ from documents.words import Language, count, money
 from domain.money import exponent
 
 PERCENT, SECONDS, COUNT = "percent", "seconds", "count"
-_MINUTE: Final = 60
-_HOUR: Final = 3_600
+_SIZES: Final = (86_400, 3_600, 60, 1)
 _NOTHING: Final = "–"
-_UNITS: Final = {Language.EN: ("h", "min", "s"), Language.HU: ("ó", "p", "mp")}
+_UNITS: Final = {Language.EN: ("d", "h", "min", "s"), Language.HU: ("nap", "óra", "perc", "mp")}
 
 
 class Plot(StrEnum):
-    BAR = "bar"
     STACK = "stack"
-    """Stands on the one before it."""
+    """A bar; the next one stands on it."""
     LINE = "line"
     DASHED = "dashed"
 
@@ -95,12 +93,12 @@ class Pen:
         """At most two units, as in "1 h 5 min"."""
         if seconds is None:
             return Cell(_NOTHING)
-        minutes, rest = divmod(seconds, _MINUTE)
-        hours, minutes = divmod(minutes, _MINUTE)
-        parts = (hours, minutes, 0 if hours else rest)
-        named = [
-            f"{count(part, self._language)}\u00a0{unit}"
-            for part, unit in zip(parts, _UNITS[self._language], strict=True)
-            if part
-        ]
-        return Cell(" ".join(named) or f"0\u00a0{_UNITS[self._language][2]}", Decimal(seconds))
+        parts: list[tuple[int, str]] = []
+        left = seconds
+        for size, name in zip(_SIZES, _UNITS[self._language], strict=True):
+            part, left = divmod(left, size)
+            # After the greatest unit comes the next one, and then no more.
+            if (part and not parts) or len(parts) == 1:
+                parts.append((part, name))
+        written = [f"{count(part, self._language)}\u00a0{name}" for part, name in parts if part]
+        return Cell(" ".join(written) or f"0\u00a0{_UNITS[self._language][-1]}", Decimal(seconds))

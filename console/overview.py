@@ -1,6 +1,5 @@
 """The console's first page: how a tenant's business goes, or how the platform stands, and what waits."""
 
-from collections.abc import Iterable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -9,6 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from api.browsers import Visitor
 from api.deps import House, TheHouse
+from console import platform
 from console.business import Business
 from console.charts import Pen
 from console.frame import framed
@@ -17,7 +17,6 @@ from console.pages import language_of, moment
 from console.spans import CHOICES, Chosen, TheDays
 from console.texts import TEXTS
 from documents.words import Language
-from domain.health import Health
 from domain.tenant import Caller
 from storage import health, overview, tenants
 from storage.overview import Kind, Waiting
@@ -39,7 +38,7 @@ _DESKS: Final = {
 async def first(request: Request, here: TheHouse, who: TheVisitor, chosen: TheDays) -> HTMLResponse:
     """A tenant's people see its business in the days they chose; the operator sees the platform."""
     if who.caller is None:
-        return await framed(request, here, who, "platform.html")
+        return await platform.overview(request, here, who)
     return await _business(request, here, who, who.caller, chosen)
 
 
@@ -70,7 +69,7 @@ async def _business(
         span={"start": moment(span.start, language), "end": moment(span.end, language)},
         ahead=span.end > now and chosen.end is None,
         waiting=[_waits(each, request, language, pen) for each in waiting],
-        troubled=_troubled(accounts, language),
+        troubled=platform.troubled(accounts, language),
         posts=posts,
         posts_since=None if posts.since is None else moment(posts.since, language),
         tiles=list(business.tiles(pen, t)),
@@ -89,17 +88,3 @@ def _waits(each: Waiting, request: Request, language: Language, pen: Pen) -> dic
         "since": moment(each.since, language),
         "path": desk + (asked.replace("?", "&") if "?" in desk else asked),
     }
-
-
-def _troubled(accounts: Iterable[health.Standing], language: Language) -> list[dict[str, Any]]:
-    """Accounts at providers that cannot be used as they should."""
-    return [
-        {
-            "provider": each.account.provider,
-            "state": each.state,
-            "since": None if each.since is None else moment(each.since, language),
-            "why": each.last_failure or "",
-        }
-        for each in accounts
-        if each.state is not Health.OK
-    ]

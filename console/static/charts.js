@@ -3,6 +3,11 @@
 const uPlot = window.uPlot;
 const language = document.documentElement.lang;
 const POINTS_UP_TO = 45;
+// What an axis may count by; of other units, whatever fits.
+const STEPS = {
+  count: [1, 2, 5].flatMap((digit) => [1, 10, 100, 1e3, 1e4, 1e5, 1e6].map((power) => digit * power)).sort((a, b) => a - b),
+  seconds: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400],
+};
 const drawn = new Map();
 
 /** What the table of a figure says: a label for each row, and the columns that are to be drawn. */
@@ -26,7 +31,7 @@ function read(figure) {
 function inUnits(unit) {
   if (unit === "percent") return (value) => `${value}%`;
   if (unit === "seconds") {
-    return (value) => (value >= 120 ? `${Math.round(value / 6) / 10} min` : `${value} s`);
+    return (value) => (value && value % 3600 === 0 ? `${value / 3600} h` : value % 60 ? `${value} s` : `${value / 60} min`);
   }
   const few = { notation: "compact", maximumFractionDigits: 1 };
   const format = unit === "count" ? few : { ...few, style: "currency", currency: unit };
@@ -71,7 +76,7 @@ function alone(values) {
 
 function look(one, number, palette) {
   const stroke = palette.series[number];
-  if (one.kind === "bar" || one.kind === "stack") {
+  if (one.kind === "stack") {
     const fill = filling(stroke, palette.card, number);
     return {
       stroke, fill: () => fill, width: 1, points: { show: false }, paths: uPlot.paths.bars({ size: [0.72, 48] }),
@@ -86,12 +91,13 @@ function look(one, number, palette) {
   };
 }
 
-/** Stacked ones stand on those before them, so the highest is drawn first, and the others over it. */
+/** Stacked ones stand on those before them, so the highest is drawn first, and the others over it. Of nothing no
+ *  bar is drawn. */
 function piled(series) {
   const below = series[0].values.map(() => 0);
   return series.map((one) => ({
     ...one,
-    values: one.kind === "stack" ? one.values.map((value, at) => (below[at] += value ?? 0)) : one.values,
+    values: one.kind === "stack" ? one.values.map((value, at) => (value ? (below[at] += value) : null)) : one.values,
   }));
 }
 
@@ -99,8 +105,7 @@ function options(figure, { labels, series }, palette) {
   const format = inUnits(figure.dataset.unit);
   const font = `12px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { stroke: palette.soft, font, ticks: { show: false }, grid: { stroke: palette.line, width: 1 } };
-  const most = figure.dataset.unit === "percent" ? 100 : null;
-  const whole = figure.dataset.unit === "count" ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6] : undefined;
+  const most = figure.dataset.unit === "percent" ? 103 : null;
   return {
     ...size(figure),
     legend: { show: false },
@@ -113,12 +118,13 @@ function options(figure, { labels, series }, palette) {
       {
         ...axis,
         grid: { show: false },
+        size: 28,
         splits: (plot) => ticks(labels.length, plot.width),
         values: (_, at) => at.map((each) => labels[each]?.dataset.short ?? ""),
       },
       {
         ...axis,
-        incrs: whole,
+        incrs: STEPS[figure.dataset.unit],
         values: (_, at) => at.map(format),
         size: (_, texts) => 14 + 6.6 * Math.max(3, ...(texts ?? []).map((text) => text.length)),
       },
@@ -147,7 +153,7 @@ function say(figure, at) {
     ...(at === null || at === undefined ? [] : [element("b", labels[at].textContent)]),
     ...series.map((one, number) => {
       const sign = element("span", at === null || at === undefined ? one.name : `${one.name}: ${one.texts[at]}`);
-      sign.className = `sign ${one.kind} series-${number + 1}`;
+      sign.className = `sign is-${one.kind} series-${number + 1}`;
       return sign;
     }),
   );
