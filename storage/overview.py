@@ -95,6 +95,9 @@ _OUTCOMES: Final = ours("""
 """)
 
 
+_ANY: Final = ours("SELECT EXISTS (SELECT FROM payments WHERE tenant_id = :tenant)")
+
+
 async def waiting(tx: AsyncConnection, now: datetime) -> list[Waiting]:
     """What waits for somebody, kind by kind; what does not wait is not named."""
     found = []
@@ -117,3 +120,8 @@ async def outcomes(tx: AsyncConnection, span: Span, edges: Sequence[datetime]) -
     for row in await tx.execute(_OUTCOMES, span.model_dump() | {"edges": edges}):
         found[row.piece - 1][row.state] = row.number
     return found
+
+
+async def is_new(tx: AsyncConnection) -> bool:
+    """Whether nobody has ordered a payment yet."""
+    return not (await tx.execute(_ANY)).scalar_one()
