@@ -43,11 +43,9 @@ class Happening:
     """Keys of their names, and values as they are."""
     tone: Tone = Tone.QUIET
     link: str | None = None
-    """The part of the page that tells more."""
+    """Where more is told of it: a page, or a part of this one."""
     delivery_id: str | None = None
     """What may be sent again."""
-    letter_id: str | None = None
-    """What may be heard again."""
 
 
 def told(chapters: Mapping[str, Sequence[Line]], language: Language) -> list[Happening]:
@@ -114,7 +112,7 @@ def _evidence(line: Line) -> Iterator[Happening]:
             tries=line["attempts"],
         ),
         tone=_LETTERS.get(line["state"], Tone.BAD),
-        letter_id=None if line["state"] == "PROCESSED" else line["id"],
+        link=f"/console/inbox/{line['id']}",
     )
 
 
@@ -129,7 +127,6 @@ def _call(line: Line) -> Iterator[Happening]:
                 state=line["state"],
                 reference=line["reference"],
                 tries=line["attempts"] if line["attempts"] > 1 else None,
-                unsure=line["unsure"],
             ),
         )
 
@@ -196,7 +193,7 @@ def _of_money(chapters: Mapping[str, Sequence[Line]], language: Language) -> Ite
             text="tl_refund",
             values=amount | {"by": line["requested_by"]},
             details=_details(reason=line["reason"], id=line["id"]),
-            link=line["id"],
+            link=f"#{line['id']}",
         )
         if line["first_called_at"] is not None:
             reference = line["provider_reference"]
@@ -208,7 +205,7 @@ def _of_money(chapters: Mapping[str, Sequence[Line]], language: Language) -> Ite
                 details=_details(
                     reference=reference, tries=line["attempts"] if line["attempts"] > 1 else None
                 ),
-                link=line["id"],
+                link=f"#{line['id']}",
             )
     for line in chapters["Disputes"]:
         yield Happening(
@@ -218,7 +215,7 @@ def _of_money(chapters: Mapping[str, Sequence[Line]], language: Language) -> Ite
             values={"amount": money(line["amount_minor"], line["currency"], language, spoken=True)},
             details=_details(reason=line["reason"], reference=line["provider_reference"], id=line["id"]),
             tone=Tone.BAD,
-            link=line["id"],
+            link=f"#{line['id']}",
         )
     for line in chapters["Approvals"]:
         yield from _approval(line, money(line["amount_minor"], line["currency"], language, spoken=True))

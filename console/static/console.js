@@ -2,10 +2,12 @@
 
 /** Times are written in UTC by a server that does not know where the reader is; that one stays within reach. */
 function inTheReadersZone(page) {
-  const zone = new Intl.DateTimeFormat(page.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  const zone = (timeStyle) => new Intl.DateTimeFormat(page.documentElement.lang, { dateStyle: "medium", timeStyle });
+  const [toTheMinute, toTheSecond] = [zone("short"), zone("medium")];
   for (const time of page.querySelectorAll("time")) {
     time.title = time.textContent;
-    time.textContent = zone.format(new Date(time.dateTime));
+    const told = "seconds" in time.dataset ? toTheSecond : toTheMinute;
+    time.textContent = told.format(new Date(time.dateTime));
   }
 }
 

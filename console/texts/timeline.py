@@ -4,7 +4,7 @@ from typing import Final
 
 EN: Final = {
     "timeline": "What happened",
-    "timeline_text": "In order of time, in UTC. What the payment company sent is shown by its SHA-256.",
+    "timeline_text": "In order of time. What the payment company sent is shown by its SHA-256.",
     "timeline_kinds": "Kinds of happenings",
     "timeline_cut": "There is more than fits on this page. The command line shows as much: paysaga payments "
     "show.",
@@ -45,7 +45,6 @@ EN: Final = {
     "tl_note": "note",
     "tl_event": "event",
     "tl_tries": "tries",
-    "tl_unsure": "without an answer",
     "tl_reference": "reference",
     "tl_until": "until",
     "tl_answer": "answer",
@@ -96,7 +95,7 @@ EN: Final = {
 
 HU: Final = {
     "timeline": "Ami történt",
-    "timeline_text": "Időrendben, UTC szerint. A szolgáltató üzeneteiből az SHA-256 ujjlenyomatuk látszik.",
+    "timeline_text": "Időrendben. A szolgáltató üzeneteiből az SHA-256 ujjlenyomatuk látszik.",
     "timeline_kinds": "Az események fajtái",
     "timeline_cut": "Több van, mint amennyi erre az oldalra fér. A parancssor is ennyit mutat: paysaga "
     "payments show.",
@@ -137,7 +136,6 @@ HU: Final = {
     "tl_note": "megjegyzés",
     "tl_event": "esemény",
     "tl_tries": "próbálkozás",
-    "tl_unsure": "válasz nélkül",
     "tl_reference": "hivatkozás",
     "tl_until": "eddig",
     "tl_answer": "válasz",

@@ -100,6 +100,12 @@ payments = Table(
     Index("payments_of_an_invoice", "invoice_id", postgresql_where=text("invoice_id IS NOT NULL")),
     Index(None, "tenant_id", "created_at", "id"),
     Index(None, "tenant_id", "user_id", "created_at"),
+    # For people who look for a payment: newest first for all tenants, and by each of its names.
+    Index(None, "created_at", "id"),
+    *(
+        Index(f"payments_by_{name}", name, postgresql_where=text(f"{name} IS NOT NULL"))
+        for name in ("order_id", "provider_reference", "capture_reference")
+    ),
     Index(
         "payments_by_capture",
         "account_id",

@@ -341,6 +341,7 @@ async def test_who_may_only_read_sees_no_action_and_a_forged_form_is_refused(
     assert await tenant.rows("SELECT FROM refunds") == []
 
 
+@pytest.mark.slow
 async def test_an_open_payment_is_cancelled_after_a_look_at_what_that_means(
     tenant: Tenant, anna: Person
 ) -> None:
@@ -378,6 +379,7 @@ async def test_money_under_review_is_proposed_about_by_its_people_or_the_operato
     assert (await anna.sends(f"{path}/review/refund")).status_code == 409
 
 
+@pytest.mark.slow
 async def test_a_webhook_is_sent_again_from_the_timeline(house: House, receiver: Receiver) -> None:
     tenant = await house.tenant(webhook_url=receiver.url)
     waiting = await tenant.open()

@@ -175,7 +175,7 @@ async def test_nobody_can_write_into_a_page_by_giving_something_a_name(anna: Per
             shown += 1
             assert not page.all("img"), address
             assert not any("alert" in element.text for element in page.all("script")), address
-            assert "5439" not in page.text.replace(shop.id, ""), address
+            assert CANARY.replace("{{777*7}}", "5439") not in page.text, address
             assert CANARY[:64] in page.text, address
     assert shown >= 3  # the payer's page, the price list, the console
 
