@@ -23,11 +23,6 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 JOBS = {"temporal-schema", "temporal-namespace", "migrate"}
 OURS = {service for service, facts in SERVICES.items() if facts.get("build")}
 SETTINGS = {f"PAYSAGA_{name}".upper() for name in Settings.model_fields} | {"PAYSAGA_SECRETS_DIR"}
-# Metrics of workers, traces, what is kept of what has ended.
-SETTINGS |= {
-    *("PAYSAGA_METRICS_HOST", "PAYSAGA_METRICS_PORT", "PAYSAGA_OTLP_ENDPOINT", "PAYSAGA_TRACES_SAMPLED"),
-    *("PAYSAGA_HISTORIES_DIR", "PAYSAGA_KEEP_PROVIDER_BODIES", "PAYSAGA_KEEP_DELIVERY_ATTEMPTS"),
-}
 # It writes its configuration beside itself when it starts.
 WRITES_WHERE_IT_IS = {"temporal-ui"}
 
