@@ -120,10 +120,26 @@ async def _fetched(here: Any, temporal: Any, which: str) -> tuple[str, list[Any]
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        refuse(
-            f"Temporal keeps nothing of {name}, or no longer. `paysaga payments show` has what the books say."
-        )
+        kept = _archived(name)
     return name, histories.opened(histories.events(kept), SealedPayloads(here.payload_keys))
+
+
+def _archived(workflow_id: str) -> Any:
+    """The last run of what Temporal has forgotten, if the workers were told to keep histories."""
+    from settings import told
+    from workflows.archive import Histories
+
+    folder = told("histories_dir")
+    if folder is None:
+        refuse(
+            f"Temporal keeps nothing of {workflow_id}, or no longer. If workers archive histories, say where"
+            " with PAYSAGA_HISTORIES_DIR. `paysaga payments show` has what the books say."
+        )
+    archive = Histories(Path(folder))
+    runs = archive.find(workflow_id)
+    if not runs:
+        refuse(f"Neither Temporal nor {folder} has a history of {workflow_id}.")
+    return archive.read(runs[-1])
 
 
 # --- Replaying ------------------------------------------------------------------------------------

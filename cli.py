@@ -2,13 +2,12 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 import chronicle
 import evidence
@@ -19,6 +18,7 @@ from terminal import ask as _ask
 from terminal import leave as _leave
 from terminal import print_json as _print_json
 from terminal import refuse as _refuse
+from terminal import show_table as _show_table
 from terminal import tell as _tell
 from terminal import time_scale as _time_scale
 
@@ -314,8 +314,6 @@ def _show_dossier(dossier: dict[str, Any]) -> None:
         _show_table(title, rows)
 
 
-# Long names and what repeats: a terminal is 80 wide.
-_ONLY_IN_JSON: Final = frozenset(
     {
         *("evidence_sha256", "transaction_id", "delivery_id", "requester_credential_id", "first_called_at"),
         *("approval_id", "refund_id", "updated_at", "endpoint", "url", "provider_reference", "failure"),
@@ -323,21 +321,37 @@ _ONLY_IN_JSON: Final = frozenset(
 )
 
 
-def _show_table(title: str, rows: list[dict[str, Any]]) -> None:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    shown = [column for column in rows[0] if column not in _ONLY_IN_JSON]
-    for column in shown:
-        table.add_column(column.replace("_", " "), style="dim" if column == "at" else "", overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(_plain(row[column])) for column in shown))
-    console.print(table, "")
+@tenants_app.command("list")
+def list_tenants(
+    words: Annotated[str, typer.Argument(help="In a name, an app's name, an address; or an id")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Who uses the platform, newest first."""
+    from storage import tenants
 
+    async def found(here: Any) -> Any:
+        async with here.database.system() as tx:
+            return await tenants.search(tx, words, None, limit)
 
-def _plain(value: object) -> str:
-    """A cell of a table: moments to the millisecond, nothing as nothing."""
-    if isinstance(value, datetime):
-        return value.strftime("%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d}"
-    return "" if value is None else str(value)
+    rows = [
+        {
+            "id": each.id,
+            "app_name": each.app_name,
+            "name": each.name,
+            "mode": "sandbox" if each.sandbox else "live",
+            "state": "suspended" if each.suspended else "active",
+        }
+        for each in _ask(found)
+    ]
+    if as_json:
+        _print_json(rows)
+    elif rows:
+        _show_table("", rows)
+    else:
+        console.print("Nobody.")
+    _leave(0)
 
 
 @tenants_app.command("register")

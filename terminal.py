@@ -4,13 +4,18 @@ import asyncio
 import json
 import os
 import sys
+from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 console = Console(highlight=False, soft_wrap=True)
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON document on stdout")]
+# Long names and what repeats: a terminal is 80 wide.
+_ONLY_IN_JSON: Final = frozenset(
 
 NOT_RUNNING = (
     "No running platform found. Start one with `paysaga dev`, or say where it is with PAYSAGA_READY_FILE,"
@@ -49,6 +54,24 @@ def tell(deed: Any) -> Any:
         return await deed(here, temporal)
 
     return ask(done)
+
+
+def show_table(title: str, rows: list[dict[str, Any]]) -> None:
+    """Rows of the same members, as a table."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    shown = [column for column in rows[0] if column not in _ONLY_IN_JSON]
+    for column in shown:
+        table.add_column(column.replace("_", " "), style="dim" if column == "at" else "", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_plain(row[column])) for column in shown))
+    console.print(table, "")
+
+
+def _plain(value: object) -> str:
+    """A cell of a table: moments to the millisecond, nothing as nothing."""
+    if isinstance(value, datetime):
+        return value.strftime("%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d}"
+    return "" if value is None else str(value)
 
 
 def print_json(document: Any) -> None:

@@ -22,7 +22,6 @@ from local.plan import inherited
 from local.ports import LOOPBACK, any_port
 from local.postgres import EmbeddedPostgres
 from local.processes import Part, Supervisor, claimed
-from settings import Settings
 from tests.deploy.compose import composed, environment, image_files
 from tests.docs.pages import ROOT
 from tests.house import Json
