@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -312,13 +312,6 @@ def _show_dossier(dossier: dict[str, Any]) -> None:
         if not rows:
             continue
         _show_table(title, rows)
-
-
-    {
-        *("evidence_sha256", "transaction_id", "delivery_id", "requester_credential_id", "first_called_at"),
-        *("approval_id", "refund_id", "updated_at", "endpoint", "url", "provider_reference", "failure"),
-    }
-)
 
 
 @tenants_app.command("list")

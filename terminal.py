@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from datetime import datetime
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,6 +16,11 @@ console = Console(highlight=False, soft_wrap=True)
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON document on stdout")]
 # Long names and what repeats: a terminal is 80 wide.
 _ONLY_IN_JSON: Final = frozenset(
+    {
+        *("evidence_sha256", "transaction_id", "delivery_id", "requester_credential_id", "first_called_at"),
+        *("approval_id", "refund_id", "updated_at", "endpoint", "url", "provider_reference", "failure"),
+    }
+)
 
 NOT_RUNNING = (
     "No running platform found. Start one with `paysaga dev`, or say where it is with PAYSAGA_READY_FILE,"

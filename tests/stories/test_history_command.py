@@ -1,6 +1,7 @@
 """The commands that read a payment's history: told, taken home without personal data, led through again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.house import DECLINED, Tenant, eventually, whole
 from tests.stories.test_commands import paysaga
 from tests.workflows.paths import heard
+from workflows.archive import Histories
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -59,6 +61,25 @@ async def test_a_payment_is_lived_through_anew_with_its_webhook_coming_later(tmp
     for wrong in (("evt_unknown", "2h"), (event, "soon"), (event, "9999999999d")):
         code, printed = await paysaga("payments", "replay", kept, "--what-if", wrong[0], "--later", wrong[1])
         assert code == 2, printed
+
+
+async def test_what_temporal_has_forgotten_is_found_in_the_archive(tenant: Tenant, tmp_path: Path) -> None:
+    payment = await tenant.paid()
+    run = await (await tenant.house.temporal()).get_workflow_handle(tenant.workflow_id(payment)).describe()
+    # Of one that Temporal never had.
+    name = tenant.workflow_id(payment).replace("payment:", "late:")
+    Histories(tmp_path).keep(replace(run, id=name), await tenant.history(payment))
+    here = {"PAYSAGA_HISTORIES_DIR": str(tmp_path)}
+    code, printed = await paysaga("payments", "history", name, house=tenant.house, **here)
+    assert (code, "webhook says paid" in printed) == (0, True), printed
+    code, printed = await paysaga("payments", "history", f"{name}0", house=tenant.house, **here)
+    assert (code, "has a history of" in printed) == (2, True), printed
+
+
+async def test_tenants_are_listed(tenant: Tenant) -> None:
+    code, printed = await paysaga("tenants", "list", tenant.id, "--json", house=tenant.house)
+    assert code == 0, printed
+    assert [row["id"] for row in json.loads(printed)] == [tenant.id]
 
 
 async def test_a_payment_nobody_has_and_a_file_that_is_none_are_refused(
