@@ -23,7 +23,10 @@ ROLES: Final = ("owner", "operator", "approver", "readonly")
 # A day of business, which is longer than the test.
 LONG: Final = 86_400
 # What moves without anybody's deed.
-_RESTLESS: Final = {"audit_seals", "audit_checkpoints", "provider_health", "reconciliation_sightings"}
+_RESTLESS: Final = {
+    *("audit_seals", "audit_checkpoints", "audit_examinations", "payment_tallies"),
+    *("provider_health", "reconciliation_sightings"),
+}
 
 
 @dataclass(frozen=True)

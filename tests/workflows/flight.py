@@ -4,6 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -41,7 +42,7 @@ async def flying(house: House) -> AsyncIterator[tuple[WorkflowEnvironment, World
         open_world(settings_of(house), time.client) as real,
     ):
         # A breaker counts in our time, in which months pass here in a moment.
-        world = replace(real, lines=Lines(lambda alarm: Line(troubled_after=sys.maxsize, alarm=alarm)))
+        world = replace(real, lines=Lines(partial(Line, troubled_after=sys.maxsize)))
         # A search attribute that the server does not know would hang the workflow without a word.
         await time.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace=time.client.namespace, search_attributes=SEARCH_ATTRIBUTES)
