@@ -261,6 +261,7 @@ TRADERS = [
 ]
 
 
+@pytest.mark.slow
 async def test_every_form_asks_for_the_role_that_the_api_asks_for(house: House) -> None:
     tenant = await house.tenant("http://127.0.0.1:9/hook")
     reader, trader = await colleague(tenant, "readonly"), await colleague(tenant, "operator")

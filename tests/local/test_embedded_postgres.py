@@ -23,7 +23,7 @@ from local.postgres import EmbeddedPostgres
 from local.processes import Supervisor, claimed, until
 from local.roles import DATABASE, OWNER, RUNTIME, SYSTEM, ensure_database
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("one_postgres.py")

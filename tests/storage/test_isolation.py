@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - the names of tables and columns come from our own metadata
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -64,26 +65,30 @@ class Neighbours:
 async def neighbours(house: House) -> AsyncIterator[Neighbours]:
     async with Receiver.listening() as receiver:
         us, them = [await house.tenant(receiver.url) for _ in range(2)]
-        for tenant in (us, them):
-            payment = await tenant.open(entitlements=[{"feature": "pro"}])
-            await tenant.pay(payment)
-            await tenant.eventually(payment, "SUCCEEDED")
-            await tenant.ended(payment)
-            await billed(tenant)
-            assert (await tenant.use("pro")).status_code == 201
-            await heard_of(tenant)
-            await money_back(tenant)
-            await tenant.disputed(payment)
-            await in_trouble(tenant)
-            await looked_through(tenant)
-            await sealed(tenant)
-            await nobodys_capture(tenant, "pay_of_nobody")
-            await told(tenant)
-            async with Person.arriving(house) as somebody:
-                await somebody.sign_in(tenant)
+        await asyncio.gather(*(lives(house, tenant) for tenant in (us, them)))
         for tenant in (us, them):
             assert (await reconciled(tenant))["found"]
         yield Neighbours(house, us, them)
+
+
+async def lives(house: House, tenant: Tenant) -> None:
+    """Something in every table."""
+    payment = await tenant.open(entitlements=[{"feature": "pro"}])
+    await tenant.pay(payment)
+    await tenant.eventually(payment, "SUCCEEDED")
+    await tenant.ended(payment)
+    await billed(tenant)
+    assert (await tenant.use("pro")).status_code == 201
+    await heard_of(tenant)
+    await money_back(tenant)
+    await tenant.disputed(payment)
+    await in_trouble(tenant)
+    await looked_through(tenant)
+    await sealed(tenant)
+    await nobodys_capture(tenant, "pay_of_nobody")
+    await told(tenant)
+    async with Person.arriving(house) as somebody:
+        await somebody.sign_in(tenant)
 
 
 async def money_back(tenant: Tenant) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -171,13 +172,18 @@ async def test_a_refused_body_does_not_use_its_key_up(tenant: Tenant) -> None:
 # --- The provider ---------------------------------------------------------------------------------
 
 
+def slowly(*faults: str) -> list[Any]:
+    """The same again, for when there is time."""
+    return [pytest.param(fault, marks=pytest.mark.slow) for fault in faults]
+
+
 async def creates(house: House, payment: Json) -> list[Json]:
     """What the payment company was asked to create, once or again."""
     asked = await house.control("GET", "requests", reference=payment["id"])
     return [call for call in asked["data"] if call["operation"] == "checkout.create"]
 
 
-@pytest.mark.parametrize("fault", ["reset", "status:500", "status:503", "truncate", "html"])
+@pytest.mark.parametrize("fault", ["reset", *slowly("status:500", "status:503", "truncate", "html")])
 async def test_an_answer_lost_on_its_way_opens_no_second_checkout(
     tenant: Tenant, house: House, fault: str
 ) -> None:
@@ -188,7 +194,7 @@ async def test_an_answer_lost_on_its_way_opens_no_second_checkout(
     assert len((await house.ledger(payment))["sessions"]) == 1
 
 
-@pytest.mark.parametrize("fault", ["reset", "status:500", "status:503", "status:429"])
+@pytest.mark.parametrize("fault", ["reset", *slowly("status:500", "status:503", "status:429")])
 async def test_a_provider_that_stumbles_is_asked_again(tenant: Tenant, house: House, fault: str) -> None:
     await tenant.fault("checkout.create", "before", fault)
     payment = await tenant.open()

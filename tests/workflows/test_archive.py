@@ -61,6 +61,7 @@ async def test_a_history_is_kept_as_temporal_had_it_and_replays(
     assert found.events[-1].event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED
 
 
+@pytest.mark.slow
 async def test_what_is_there_is_not_asked_for_again_and_what_was_half_written_is_nothing(
     house: House, paid: tuple[Tenant, Json], tmp_path: Path
 ) -> None:
@@ -81,6 +82,7 @@ async def test_what_is_there_is_not_asked_for_again_and_what_was_half_written_is
     assert not list(run.path.parent.glob(".*"))
 
 
+@pytest.mark.slow
 async def test_of_several_archivists_one_works_at_a_time(house: House, tmp_path: Path) -> None:
     temporal, histories = await recent(house, tmp_path)
     before = histories.complete_until
