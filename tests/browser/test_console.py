@@ -149,6 +149,8 @@ async def test_no_page_of_ours_breaks_its_own_policy_or_asks_anybody_else(
     for address in addresses(payment_id=payment["id"], tenant_id=tenant.id):
         if address.startswith(("/v1/", "/embed/", "/assets/", "/docs/assets/", "/metrics", "/openapi")):
             continue
+        if address.endswith("/proof"):
+            continue  # That is taken home, and no page.
         token = f"?token={payment['checkoutToken']}" if payment["id"] in address else ""
         await page.goto(address + token)
         if address == "/docs":
