@@ -143,7 +143,11 @@ async def test_no_page_of_ours_breaks_its_own_policy_or_asks_anybody_else(
     payment = await tenant.open()
     page = await signed_in.new_page()
     complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(f"{page.url}: {message.text}"))
+    # Its advice on forms of several secrets is none of a policy.
+    page.on(
+        "console",
+        lambda said: None if "[DOM]" in said.text else complaints.append(f"{page.url}: {said.text}"),
+    )
     page.on("request", _noting(complaints, house))
     page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
     for address in addresses(payment_id=payment["id"], tenant_id=tenant.id):
@@ -157,7 +161,7 @@ async def test_no_page_of_ours_breaks_its_own_policy_or_asks_anybody_else(
             await expect(page.get_by_text("/v1/tenants/register").first).to_be_visible()
             await page.get_by_text("/v1/tenants/login").first.click()
             await expect(page.get_by_role("button", name="Try it out")).to_be_visible()
-    broken = [text for text in complaints if not re.search("Failed to load resource.*40[134]", text)]
+    broken = [text for text in complaints if not re.search("Failed to load resource.*4(0[134]|22)", text)]
     assert broken == []
 
 
