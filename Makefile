@@ -1,6 +1,6 @@
 # Every path is relative: the checkout may lie under a path with spaces.
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test slow chaos fuzz mutants bench docs check format sbom audit lock clean
+.PHONY: help bootstrap run test slow chaos soak fuzz mutants bench docs check format sbom audit lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,9 @@ slow: bootstrap ## Run the tests that take minutes each: the same promises, in l
 
 chaos: bootstrap ## Kill everything under load and check every promise; ARGS="--full" or ARGS="--seed 7"
 	@exec .venv/bin/python -m tests.chaos $(ARGS)
+
+soak: bootstrap ## Pay five payments a second for half an hour, and watch memory and queues; ARGS="5 10": 5 minutes, 10/s
+	@exec .venv/bin/python -m bench.soak $(ARGS)
 
 fuzz: bootstrap ## Ask all routes ten thousand things made up from the OpenAPI; ARGS="--seed 7"
 	@exec .venv/bin/python -m tests.fuzz $(ARGS)

@@ -10,6 +10,7 @@ import pytest
 from domain.money import exponent
 from tests.console.payers import Read
 from tests.house import House, Tenant
+from tests.planted import uproot
 from tests.security.person import Person
 
 JANUARY: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,7 +50,7 @@ BOOKS: Final = [
 
 
 @pytest.fixture(scope="module")
-async def shop(house: House) -> Tenant:
+async def shop(house: House) -> AsyncIterator[Tenant]:
     """With a month of business behind it."""
     shop = await house.tenant(name="Paper shop")
     async with house.database() as db, db.transaction():
@@ -59,7 +60,8 @@ async def shop(house: House) -> Tenant:
             await db.execute(PLACED, shop.id, f"{number}", amount, currency, status, at, back, why)
         await db.execute(PAID, shop.id)
         await db.execute(SHELVED, shop.id, JANUARY)
-    return shop
+    yield shop
+    await uproot(house, shop, "payment_events", "inbox", "payments")
 
 
 @pytest.fixture
