@@ -106,19 +106,24 @@ class Soak:
 # --- What payers do -------------------------------------------------------------------------------
 
 
+async def _pay(tenant: Tenant, payment: Json, card: str) -> None:
+    # Not with a client of its own for each: to make one takes as much of the processor as a small saga.
+    await tenant.house.http.post(payment["checkoutUrl"], data={"cardNumber": card, "action": "pay"})
+
+
 async def _paid(tenant: Tenant, payment: Json) -> str:
-    await tenant.pay(payment, card=CARD)
+    await _pay(tenant, payment, CARD)
     return "paid"
 
 
 async def _declined_then_paid(tenant: Tenant, payment: Json) -> str:
-    await tenant.pay(payment, card=DECLINED)
-    await tenant.pay(payment, card=CARD)
+    await _pay(tenant, payment, DECLINED)
+    await _pay(tenant, payment, CARD)
     return "declined, then paid"
 
 
 async def _refunded(tenant: Tenant, payment: Json) -> str:
-    await tenant.pay(payment, card=CARD)
+    await _pay(tenant, payment, CARD)
     await tenant.eventually(payment, "SUCCEEDED")
     asked = await tenant.call(
         "POST",
