@@ -42,6 +42,7 @@ MIB_A_MINUTE: Final = 1.0
 WARM_UP: Final = 0.2
 DRAINED_WITHIN: Final = 120.0
 LOOKED_EVERY: Final = 5.0
+COME_BACK: Final = 1.0
 # A scaled minute is a second: what nobody pays expires while the run lasts.
 TIME_SCALE: Final = 60
 
@@ -106,6 +107,19 @@ class Soak:
 # --- What payers do -------------------------------------------------------------------------------
 
 
+async def _opened(tenant: Tenant, **order: Any) -> Json:
+    """A payment with its checkout. Whoever was told to come back does, but not ten times a second."""
+    answer = await tenant.create(**order)
+    answer.raise_for_status()
+    payment: Json = answer.json()
+    while payment["checkoutUrl"] is None:
+        await asyncio.sleep(COME_BACK)
+        payment = await tenant.get(payment)
+        if payment["status"] not in {"CREATED", "PROVIDER_PENDING"}:
+            raise AssertionError(payment["status"])
+    return payment
+
+
 async def _pay(tenant: Tenant, payment: Json, card: str) -> None:
     # Not with a client of its own for each: to make one takes as much of the processor as a small saga.
     await tenant.house.http.post(payment["checkoutUrl"], data={"cardNumber": card, "action": "pay"})
@@ -157,7 +171,8 @@ async def one_payment(tenant: Tenant, choice: random.Random, soak: Soak) -> None
     (way,) = choice.choices([*_WAYS], [*_WAYS.values()])
     began = time.monotonic()
     try:
-        payment = await tenant.open(
+        payment = await _opened(
+            tenant,
             userId=f"user-{choice.randrange(1_000)}",
             entitlements=[{"feature": "pro"}],
             expiresInSeconds=1_800 if way is _left else 86_400,

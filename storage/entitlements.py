@@ -39,9 +39,7 @@ async def grant(tx: AsyncConnection, payment: Payment, now: datetime) -> list[En
     if granted:
         kept = {"id", "user_id", "feature", "quantity", "valid_from", "valid_to"}
         common = {"tenant_id": payment.order.tenant_id, "payment_id": payment.id}
-        await tx.execute(
-            insert(entitlements).values([common | right.model_dump(include=kept) for right in granted])
-        )
+        await tx.execute(insert(entitlements), [common | right.model_dump(include=kept) for right in granted])
     return granted
 
 

@@ -34,7 +34,7 @@ async def announce(
         if endpoint.status == "enabled" and (mine or endpoint.is_due):
             awake.append(endpoint.id)
     if told:
-        await tx.execute(insert(deliveries).values(_queued(tenant_id, told, now)))
+        await tx.execute(insert(deliveries), _queued(tenant_id, told, now))
     return awake
 
 
@@ -102,7 +102,7 @@ async def _append(
         }
         for place_in_line, announcement in enumerate(announcements)
     ]
-    await tx.execute(insert(events).values(rows))
+    await tx.execute(insert(events), rows)
     return {row["id"]: row["type"] for row in rows}
 
 

@@ -85,11 +85,8 @@ async def _post(
         "currency": currency,
         "at": at,
     }
-    await tx.execute(
-        insert(ledger_entries).values(
-            [common | {"account": account, "amount_minor": amount} for account, amount in lines.items()]
-        )
-    )
+    entries = [common | {"account": account, "amount_minor": amount} for account, amount in lines.items()]
+    await tx.execute(insert(ledger_entries), entries)
 
 
 async def balances(tx: AsyncConnection, currency: str | None, at: datetime | None) -> list[Balance]:
