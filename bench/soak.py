@@ -112,8 +112,10 @@ async def _opened(tenant: Tenant, **order: Any) -> Json:
     answer = await tenant.create(**order)
     answer.raise_for_status()
     payment: Json = answer.json()
+    pause = COME_BACK
     while payment["checkoutUrl"] is None:
-        await asyncio.sleep(COME_BACK)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, COME_BACK * 16)
         payment = await tenant.get(payment)
         if payment["status"] not in {"CREATED", "PROVIDER_PENDING"}:
             raise AssertionError(payment["status"])
@@ -224,7 +226,7 @@ async def measure(house: House, world: World, minutes: float, per_second: float,
         receivers = [await held.enter_async_context(Quick.listening()) for _ in range(TENANTS)]
         tenants = [await house.tenant(receiver.url) for receiver in receivers]
         turns, next_look = itertools.cycle(tenants), 0.0
-        with Progress(console=console, transient=True) as progress:
+        with Progress(console=console, transient=True, refresh_per_second=0.2) as progress:
             total = int(minutes * 60 * per_second)
             bar = progress.add_task("Payments", total=total)
             for number in range(total):
