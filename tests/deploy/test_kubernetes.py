@@ -118,7 +118,9 @@ def test_workers_are_scaled_by_queues_that_there_are() -> None:
 
 def test_temporal_is_set_up_as_on_one_machine() -> None:
     server = CHART["server"]
-    assert server["dynamicConfig"] == config("temporal/dynamicconfig.yaml")
+    # How many partitions a task queue has is what differs.
+    alone = config("temporal/dynamicconfig.yaml").items()
+    assert server["dynamicConfig"] == {name: said for name, said in alone if "Partitions" not in name}
     persistence = server["config"]["persistence"]
     assert str(persistence["numHistoryShards"]) == SERVICES["temporal"]["environment"]["NUM_HISTORY_SHARDS"]
     stores = persistence["datastores"]
