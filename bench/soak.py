@@ -23,7 +23,7 @@ from typing import Any, Final
 import httpx
 import psutil
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import track
 from sqlalchemy import text
 
 import inspection
@@ -77,6 +77,7 @@ class Soak:
     """Seconds that creating took, each."""
     samples: list[Sample] = field(default_factory=list)
     drained_in: float | None = None
+    left: dict[str, int] = field(default_factory=dict)
     breaches: list[str] = field(default_factory=list)
     restarts: list[str] = field(default_factory=list)
 
@@ -100,6 +101,7 @@ class Soak:
             "mib_at_the_end": {part: round(self.samples[-1].mib[part]) for part in PARTS},
             "longest_queues": {name: max(sample.queues[name] for sample in self.samples) for name in _QUEUES},
             "drained_in_seconds": self.drained_in,
+            "left": self.left,
             "breaches": self.breaches,
             "restarts": self.restarts,
             "sound": self.sound,
@@ -224,23 +226,28 @@ async def measure(house: House, world: World, minutes: float, per_second: float,
     # The same mixture each time.
     soak, choice, began = Soak(), random.Random(1), time.monotonic()  # noqa: S311 # nosec B311
     pids = {part: house.pid(part) for part in PARTS}
-    async with AsyncExitStack() as held, asyncio.TaskGroup() as payers:
+    async with AsyncExitStack() as held:
         receivers = [await held.enter_async_context(Quick.listening()) for _ in range(LISTENING)]
         tenants = [await house.tenant(receiver.url) for receiver in receivers]
         tenants += [await house.tenant() for _ in range(TENANTS - LISTENING)]
         turns, next_look = itertools.cycle(tenants), 0.0
-        with Progress(console=console, transient=True, refresh_per_second=0.2) as progress:
-            total = int(minutes * 60 * per_second)
-            bar = progress.add_task("Payments", total=total)
-            for number in range(total):
+        async with asyncio.TaskGroup() as payers:
+            for number in track(
+                range(int(minutes * 60 * per_second)),
+                "Payments",
+                console=console,
+                transient=True,
+                refresh_per_second=1,
+            ):
                 due = began + number / per_second
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 payers.create_task(one_payment(next(turns), choice, soak))
-                progress.update(bar, completed=number + 1)
                 if time.monotonic() - began >= next_look:
                     soak.samples.append(await look(house, world, began))
                     next_look += LOOKED_EVERY
-    soak.drained_in = await drained(world)
+        # The receivers stay for what is still on its way to them.
+        soak.drained_in = await drained(world)
+        soak.left = await queues(world)
     soak.restarts = [part for part in PARTS if house.pid(part) != pids[part]]
     async with inspection.platform() as here:
         checks = [] if here is None else await inspection.verify(here)
