@@ -42,11 +42,11 @@ OURS: Final = ("api", "worker")
 MIB_A_MINUTE: Final = 1.0
 # Caches and pools fill at first; what comes after that is growth.
 WARM_UP: Final = 0.2
-DRAINED_WITHIN: Final = 300.0
 LOOKED_EVERY: Final = 5.0
 COME_BACK: Final = 1.0
-# What nobody pays expires while the run lasts.
+# What nobody pays expires while the run lasts; the last of it a while after, and so much later all is done.
 LEFT_FOR: Final = 120
+DRAINED_WITHIN: Final = LEFT_FOR + 90.0
 
 _QUEUES: Final = {
     "open payments": (
@@ -78,6 +78,7 @@ class Soak:
     samples: list[Sample] = field(default_factory=list)
     drained_in: float | None = None
     left: dict[str, int] = field(default_factory=dict)
+    """What was in the queues when that was over."""
     breaches: list[str] = field(default_factory=list)
     restarts: list[str] = field(default_factory=list)
 
